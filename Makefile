@@ -1,0 +1,135 @@
+# All that a developer does, on a machine with Python 3.11 or newer, pip and make. For example:
+#
+#     make test PYTHON=python3.13 ARGS="-k masks -x"
+#
+# An environment is a directory .venv/<version of Python>/<name> with the pinned packages of
+# requirements/<name>.txt and the wheel built from src. Nothing is ever imported from src itself.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+unexport PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pyright's node is a pinned package as well; no other one is used, and none is looked for.
+export PYRIGHT_PYTHON_GLOBAL_NODE := 0
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+# The first that is new enough and runs: a command of that name may be there and not work.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+VERSION := $(shell $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11); \
+  print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+ifeq "$(VERSION)" ""
+$(error PYTHON="$(PYTHON)" is no Python 3.11 or newer; name one: make PYTHON=...)
+endif
+
+VENV := .venv/$(VERSION)
+RUN := $(VENV)/run/bin
+TEST := $(VENV)/test/bin
+DEV := $(VENV)/dev/bin
+RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+WHEEL := .venv/wheel/gmemflags-$(RELEASE)-py3-none-any.whl
+
+# The two things that some tests need, and what this machine has of them: kvm, standin, or both.
+# What GMEMFLAGS_REQUIRE names makes such tests fail where they would be skipped.
+EVERYTHING := kvm,standin
+MACHINE := $(shell { test -c /dev/kvm && (: <>/dev/kvm) && echo kvm; \
+  grep -qw user_notif /proc/sys/kernel/seccomp/actions_avail && echo standin; } 2>/dev/null | paste -sd, -)
+
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /    \1\t/p' Makefile | expand -t 20
+
+.PHONY: run
+run: $(VENV)/run/.ready ## ask this machine, with `gmemflags show`
+ifeq "$(findstring kvm,$(MACHINE))" "kvm"
+	@$(RUN)/gmemflags show $(ARGS)
+else
+	@echo "This machine has no /dev/kvm that can be opened: what follows is a recorded host."
+	@$(RUN)/gmemflags show --host linux-6.18-x86_64 $(ARGS)
+endif
+
+.PHONY: test
+test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest
+	$(TEST)/python -m $(UNDER) pytest $(ARGS)
+
+.PHONY: coverage
+coverage: ## run the tests, and tell what they left out
+	rm -f .coverage .coverage.*
+	GMEMFLAGS_REQUIRE=$(MACHINE) $(MAKE) test UNDER="coverage run -m"
+	$(MAKE) report
+
+.PHONY: report
+report: $(VENV)/test/.ready ## tell what runs with UNDER="coverage run -m" left out
+	$(TEST)/coverage combine --quiet
+	$(TEST)/coverage report $(if $(filter $(EVERYTHING),$(MACHINE)),,--fail-under=0)
+
+.PHONY: lint
+lint: $(VENV)/dev/.packages ## check the style
+	$(DEV)/ruff format --diff
+	$(DEV)/ruff check
+
+.PHONY: format
+format: $(VENV)/dev/.packages ## correct the style
+	$(DEV)/ruff check --fix-only
+	$(DEV)/ruff format
+
+.PHONY: types
+types: $(VENV)/dev/.ready ## check the types: mypy, pyright, and the public ones
+	$(DEV)/mypy $(wildcard src tests typing_tests bench examples conftest.py)
+	PATH="$(CURDIR)/$(DEV):$$PATH" pyright
+	PATH="$(CURDIR)/$(DEV):$$PATH" pyright --verifytypes gmemflags --ignoreexternal
+
+.PHONY: architecture
+architecture: $(VENV)/dev/.ready ## check who imports whom
+	$(DEV)/lint-imports --no-cache
+
+.PHONY: docs
+docs: $(VENV)/dev/.ready ## write the documentation to build/docs
+	$(if $(wildcard docs/conf.py),$(DEV)/sphinx-build -E -q -n -W --keep-going docs build/docs)
+
+.PHONY: bench
+bench: $(VENV)/run/.ready ## measure: one line a figure, name, ratio, limit
+	$(if $(wildcard bench/__main__.py),$(RUN)/python -m bench $(ARGS))
+
+.PHONY: build
+build: .venv/build/.packages ## write sdist and wheel to dist
+	rm -rf dist
+	.venv/build/bin/python -m build --no-isolation
+
+.PHONY: requirements
+requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
+	set -e; for name in dev build test run; do \
+	  rm -rf .venv/pins; $(PYTHON) -m venv --without-pip .venv/pins; \
+	  $(PYTHON) -m pip --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
+	  $(PYTHON) -m pip --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
+	  also='-c requirements/dev.txt'; \
+	done
+
+.PHONY: machine version
+machine version: # for .ci/run
+	@echo $(if $(filter machine,$@),$(MACHINE),$(VERSION))
+
+.PHONY: clean
+clean: ## remove what these targets made
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The pip of PYTHON installs into environments that have none.
+.venv/%/.packages: $(wildcard requirements/*.txt)
+	rm -rf $(@D)
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(PYTHON) -m pip --python $(@D)/bin/python install -q -r requirements/$(notdir $*).txt
+	touch $@
+
+.venv/%/.ready: .venv/%/.packages $(WHEEL)
+	$(PYTHON) -m pip --python $(@D)/bin/python install -q --no-deps --force-reinstall $(WHEEL)
+	touch $@
+
+# Directories are among the sources so that a module's removal counts, too.
+$(WHEEL): pyproject.toml README.md LICENSE $(shell find src -not -path '*/__pycache__*') \
+  | .venv/build/.packages
+	rm -rf $(@D)
+	.venv/build/bin/python -m build --wheel --no-isolation --outdir $(@D)

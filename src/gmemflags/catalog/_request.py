@@ -1,0 +1,150 @@
+"""Requests: what a user of guest_memfd wants of a host, as a value.
+
+A request is plain data, so a catalog can hold some by name (:class:`Profile`). Whether a host can
+meet one is decided elsewhere; this module must never know a host.
+
+>>> from gmemflags import GuestMemfdFlag as F, Request
+>>> Request(required=F.MMAP, preferred=[F.INIT_SHARED]).preferred
+(2,)
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag, StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+from attrs.validators import instance_of
+
+from gmemflags.catalog._rules import Stage, masks
+from gmemflags.catalog._uapi import Scope
+from gmemflags.exceptions import InvalidMaskError
+from gmemflags.masks._words import bits, u64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Prerequisites(StrEnum):
+    """What to do about a flag that is valid only with one that nobody named."""
+
+    __module__ = "gmemflags"
+
+    REFUSE = "refuse"
+    """Only bits that the request names; of a group all or none."""
+    ADD = "add"
+    """Add the fewest bits that make the rest valid."""
+
+
+@frozen
+class Need:
+    """Another capability that the use needs, and bits that its answer must have.
+
+    All of ``bits``, and one whole mask of ``any_of`` unless that is empty. With neither, any
+    answer but 0 will do.
+    """
+
+    __module__ = "gmemflags"
+
+    capability: str = field(converter=str)
+    bits: int = field(default=0, converter=u64)
+    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+
+    def met_by(self, answer: int) -> bool:
+        """Whether ``answer``, a mask, is enough."""
+        if not self.bits and not self.any_of:
+            return answer != 0
+        return not self.bits & ~answer and (
+            not self.any_of or any(not way & ~answer for way in self.any_of)
+        )
+
+
+def _groups(preferred: int | Iterable[int]) -> tuple[int, ...]:
+    # A flag of two bits can be iterated, but [A, B] and [A | B] are different wishes.
+    if not isinstance(preferred, int):
+        return masks(preferred)
+    mask = u64(preferred)
+    if mask & (mask - 1):
+        raise InvalidMaskError(
+            f"preferred={mask:#x}",
+            "one wish: wrap it in a list, [A | B] for both together or [A, B] for each by itself",
+        )
+    return bits(mask)
+
+
+def _claims(*values: object) -> frozenset[tuple[int, str]]:
+    # What the flag classes of the caller call the bits that he asks for.
+    return frozenset(
+        (member.value, name)
+        for value in values
+        if isinstance(value, IntFlag)
+        for name, member in type(value).__members__.items()
+        if member.value & value.value
+    )
+
+
+@frozen(kw_only=True, init=False)
+class Request:
+    """What is wanted of one mask of flags.
+
+    ``required``: bits that must be in it. ``preferred``: groups in order of priority, each all
+    or nothing; a bare mask of one bit is one group. ``forbidden``: bits that must not be in this
+    mask, named or not. ``needs``: other capabilities that must be there. ``until``: rules up to
+    this stage constrain, later ones are told as advice. ``scope``: where the answer must hold.
+    ``digest``: if given, the only catalog under which the request may be answered.
+    ``claims``: the names that the caller's flag objects give to the bits, as (bit, name) pairs.
+
+    Raises :exc:`~gmemflags.exceptions.InvalidMaskError` for anything that is no mask, and
+    TypeError for a policy that is no member of its enum.
+    """
+
+    __module__ = "gmemflags"
+
+    required: int
+    preferred: tuple[int, ...]
+    forbidden: int
+    needs: tuple[Need, ...]
+    prerequisites: Prerequisites = field(validator=instance_of(Prerequisites))
+    until: Stage = field(validator=instance_of(Stage))
+    scope: Scope = field(validator=instance_of(Scope))
+    digest: str | None
+    claims: frozenset[tuple[int, str]]
+
+    def __init__(
+        self,
+        *,
+        required: int = 0,
+        preferred: int | Iterable[int] = (),
+        forbidden: int = 0,
+        needs: Iterable[Need] = (),
+        prerequisites: Prerequisites = Prerequisites.REFUSE,
+        until: Stage = Stage.BIND,
+        scope: Scope = Scope.VM,
+        digest: str | None = None,
+        claims: Iterable[tuple[int, str]] = (),
+    ) -> None:
+        wishes = preferred if isinstance(preferred, int) else tuple(preferred)
+        listed = (wishes,) if isinstance(wishes, int) else wishes
+        groups = _groups(wishes)
+        self.__attrs_init__(  # type: ignore[attr-defined]  # attrs makes it for init=False
+            required=u64(required),
+            preferred=groups,
+            forbidden=u64(forbidden),
+            needs=tuple(needs),
+            prerequisites=prerequisites,
+            until=until,
+            scope=scope,
+            digest=digest,
+            claims=_claims(required, *listed, forbidden) | frozenset(claims),
+        )
+
+
+@frozen
+class Profile:
+    """A request with a name, for one use of guest_memfd; ``why`` says which."""
+
+    __module__ = "gmemflags"
+
+    name: str
+    request: Request
+    why: str

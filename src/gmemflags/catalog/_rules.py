@@ -1,0 +1,192 @@
+"""Rules: what one kernel tree says about combinations of flags, as data with a source.
+
+The kernel's enumeration lists flags one by one and never says which go together. Each rule here
+is one such fact; it holds on a mask or it does not. A rule never looks at a host by itself, and
+it is never a guess: it says why, and where that is written.
+
+>>> from gmemflags import Requires
+>>> rule = Requires(1 << 3, all_of=1 << 2, why="BAR builds on FOO.", source="downstream tree")
+>>> rule.holds(0b1000), rule.holds(0b1100), rule.holds(0)
+(False, True, True)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from gmemflags.masks._words import MASK, bits, u64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Clause = tuple[int, tuple[int, ...]]
+
+
+class Stage(IntEnum):
+    """When breaking a rule hurts, in order of time."""
+
+    __module__ = "gmemflags"
+
+    CREATE = 0
+    """KVM_CREATE_GUEST_MEMFD answers EINVAL."""
+    BIND = 1
+    """The file is created, but no memory slot can be bound to it."""
+    ACCESS = 2
+    """Created and bound, but the host cannot use its mapping."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+def masks(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(u64(value) for value in values)
+
+
+@frozen(kw_only=True)
+class Hosts:
+    """The hosts that a rule speaks of: machine names of ``uname -m`` and KVM VM types.
+
+    Empty means any. VM types are the numbers that KVM_CREATE_VM takes.
+    """
+
+    __module__ = "gmemflags.catalog"
+
+    machines: tuple[str, ...] = field(default=(), converter=tuple)
+    vm_types: tuple[int, ...] = field(default=(), converter=tuple)
+
+    def include(self, machine: str | None, vm_type: int | None) -> bool | None:
+        """True or False, or None where an unknown machine or VM type leaves it open."""
+        answers = [
+            None if known is None else known in wanted
+            for known, wanted in ((machine, self.machines), (vm_type, self.vm_types))
+            if wanted
+        ]
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+
+@frozen
+class Rule:
+    """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``."""
+
+    __module__ = "gmemflags.catalog"
+
+    why: str = field(kw_only=True)
+    source: str = field(kw_only=True)
+    stage: Stage = field(default=Stage.CREATE, kw_only=True)
+    hosts: Hosts = field(factory=Hosts, kw_only=True)
+
+    @abstractmethod
+    def clauses(self, may: int) -> list[Clause]:
+        """The rule for the solver, on masks inside ``may``: see ``catalog/_solve.py``."""
+
+    @property
+    @abstractmethod
+    def operands(self) -> tuple[int, ...]:
+        """The masks that the rule names, in the order in which a sentence names them."""
+
+    def holds(self, mask: int) -> bool:
+        """Whether ``mask`` obeys the rule, its stage and hosts aside."""
+        value = u64(mask)
+        return all(
+            clear & ~value or any(not way & ~value for way in ways)
+            for clear, ways in self.clauses(MASK)
+        )
+
+
+@frozen
+class Requires(Rule):
+    """If any bit of ``flag`` is set, all of ``all_of`` is, and one whole mask of ``any_of``.
+
+    An empty ``any_of`` asks for no alternative.
+    """
+
+    __module__ = "gmemflags"
+
+    flag: int = field(converter=u64)
+    all_of: int = field(default=0, converter=u64, kw_only=True)
+    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+
+    def clauses(self, may: int) -> list[Clause]:
+        needs = _needs(self.all_of, self.any_of)
+        return [(bit, ways) for bit in bits(self.flag & may) for ways in needs]
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        return (self.flag, self.all_of, *self.any_of)
+
+
+@frozen
+class Excludes(Rule):
+    """No bit of ``a`` goes together with any bit of ``b``."""
+
+    __module__ = "gmemflags"
+
+    a: int = field(converter=u64)
+    b: int = field(converter=u64)
+
+    def clauses(self, may: int) -> list[Clause]:
+        return [(one | other, ()) for one in bits(self.a & may) for other in bits(self.b & may)]
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        return (self.a, self.b)
+
+
+@frozen
+class Always(Rule):
+    """Every mask has all of ``all_of``, and one whole mask of ``any_of`` unless that is empty."""
+
+    __module__ = "gmemflags"
+
+    all_of: int = field(default=0, converter=u64)
+    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+
+    def clauses(self, may: int) -> list[Clause]:
+        return [(0, ways) for ways in _needs(self.all_of, self.any_of)]
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        return (self.all_of, *self.any_of)
+
+
+@frozen
+class Never(Rule):
+    """No mask has any bit of ``mask``, listed or not."""
+
+    __module__ = "gmemflags"
+
+    mask: int = field(converter=u64)
+
+    def clauses(self, may: int) -> list[Clause]:
+        return [(bit, ()) for bit in bits(self.mask & may)]
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        return (self.mask,)
+
+
+@frozen
+class Refused(Rule):
+    """Not exactly ``mask``; its supersets and subsets are another matter."""
+
+    __module__ = "gmemflags"
+
+    mask: int = field(converter=u64)
+
+    def clauses(self, may: int) -> list[Clause]:
+        return [(self.mask, bits(may & ~self.mask))]
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        return (self.mask,)
+
+
+def _needs(all_of: int, any_of: tuple[int, ...]) -> list[tuple[int, ...]]:
+    # What is needed, as alternatives: all of the one, and one of the others.
+    return ([(all_of,)] if all_of else []) + ([any_of] if any_of else [])

@@ -1,0 +1,138 @@
+"""Flags as text and back. Text belongs to a tree, because names do.
+
+No text here ever renders a non-empty set of bits as nothing: what has no name is shown as a
+number. Every sentence of the library about a bit is made of :func:`describe`.
+
+>>> from gmemflags import format_mask, parse_mask
+>>> format_mask(0x43)
+'MMAP|INIT_SHARED|0x40'
+>>> hex(parse_mask("mmap, guest_memfd_flag_init_shared, 0x40"))
+'0x43'
+>>> parse_mask("MMAP|INIT_SHRED")
+Traceback (most recent call last):
+  ...
+gmemflags.exceptions.FlagSyntaxError: no flag of linux-mainline is called INIT_SHRED at position 5
+of 'MMAP|INIT_SHRED'; did you mean INIT_SHARED?
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmemflags.catalog._mainline import MAINLINE
+from gmemflags.catalog._rules import Always, Excludes, Never, Refused, Requires
+from gmemflags.exceptions import FlagSyntaxError
+from gmemflags.masks._words import MASK, bits, one_bit, shown, u64
+
+if TYPE_CHECKING:
+    from gmemflags.catalog._catalog import Catalog
+    from gmemflags.catalog._rules import Rule
+
+_PREFIX = "GUEST_MEMFD_FLAG_"
+
+
+def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
+    """``mask`` in the names of ``catalog``: ``MMAP|INIT_SHARED|0x40``, or ``0`` for no bit.
+
+    Names come in order of their bits; what has no name follows as one hexadecimal number.
+    """
+    value = u64(mask)
+    names = [catalog.names(bit)[0] for bit in bits(value & catalog.named)]
+    rest = value & ~catalog.named
+    return "|".join([*names, f"{rest:#x}"] if rest or not names else names)
+
+
+def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:
+    """The mask that ``text`` names; the inverse of :func:`format_mask`.
+
+    Names in any case, with or without ``GUEST_MEMFD_FLAG_``, and hexadecimal or decimal masks,
+    separated by ``|`` or ``,``. Raises :exc:`~gmemflags.exceptions.FlagSyntaxError` with the
+    place of the fault and the nearest name.
+    """
+    if not isinstance(text, str):
+        raise FlagSyntaxError("", 0, f"{shown(text)} is no text")
+    mask = position = 0
+    for part in text.replace(",", "|").split("|"):
+        token = part.strip()
+        place = position + len(part) - len(part.lstrip())
+        mask |= _parse_token(token, text, place, catalog)
+        position += len(part) + 1
+    return mask
+
+
+def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:
+    if not token:
+        raise FlagSyntaxError(text, place, "a flag is missing (0 stands for none)")
+    if token[0].isdigit():
+        return _parse_number(token, text, place)
+    name = token.upper()
+    for candidate in (name, name.removeprefix(_PREFIX)):
+        if candidate in catalog.flags.__members__:
+            return catalog.flags[candidate].value
+    problem = f"no flag of {catalog.name} is called {token[:60]}"
+    raise FlagSyntaxError(text, place, problem, _nearest(name, catalog))
+
+
+def _parse_number(token: str, text: str, place: int) -> int:
+    digits = token.lower()
+    base = 16 if digits.startswith("0x") else 10
+    if len(token) <= 66 and token.isascii() and "_" not in token:  # 2**64 in decimal has 20
+        try:
+            value = int(digits, base)
+        except ValueError:
+            raise FlagSyntaxError(text, place, f"{token} is no number") from None
+        if value <= MASK:
+            return value
+    raise FlagSyntaxError(text, place, f"{token[:60]} is no mask of 64 bits")
+
+
+def _nearest(name: str, catalog: Catalog) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415  # only for an error
+
+    known = list(catalog.flags.__members__)
+    close = get_close_matches(name[:100].removeprefix(_PREFIX), known, n=1, cutoff=0.5)
+    return close[0] if close else None
+
+
+def describe(bit: int, catalog: Catalog = MAINLINE) -> str:
+    """One bit with name, number and value: ``MMAP (bit 0, 0x1)``."""
+    value = one_bit(bit)
+    number = value.bit_length() - 1
+    names = catalog.names(value)
+    if names:
+        return f"{names[0]} (bit {number}, {value:#x})"
+    return f"bit {number} ({value:#x}, not named by {catalog.name})"
+
+
+def describe_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
+    """A mask in a sentence: a bit as :func:`describe` has it, or several with their value."""
+    value = u64(mask)
+    if value.bit_count() == 1:
+        return describe(value, catalog)
+    return f"{format_mask(value, catalog)} ({value:#x})" if value else "no flag (0x0)"
+
+
+def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
+    """What a rule says, without its why: ``BAR requires FOO``."""
+    names = [format_mask(operand, catalog) for operand in rule.operands]
+    match rule:
+        case Requires():
+            needed = _needed(rule.all_of, names[1], names[2:])
+            return f"{names[0]} requires {needed}"
+        case Always():
+            return f"every mask needs {_needed(rule.all_of, names[0], names[1:])}"
+        case Excludes():
+            return f"{names[0]} excludes {names[1]}"
+        case Never():
+            return f"no mask takes {names[0]}"
+        case Refused():
+            return f"exactly {names[0]} is refused"
+        case _:
+            return f"{type(rule).__name__}({', '.join(names)})"
+
+
+def _needed(all_of: int, name: str, ways: list[str]) -> str:
+    parts = [name] if all_of else []
+    if ways:
+        parts.append(" or ".join(ways) if len(ways) == 1 else f"one of {', '.join(ways)}")
+    return " and ".join(parts) or "nothing"

@@ -1,0 +1,82 @@
+"""The raw ioctl: 64 bits in, 64 bits out, an errno only where there is one.
+
+``fcntl.ioctl`` and libc's ``ioctl`` return a C int: bit 31 arrives as a negative number that
+looks like a failure, and bits 63:32 are lost without a word. So this module makes the system call
+itself, where the interpreter's own build says by which number. It must never choose a number by
+``uname``: under a 32-bit personality or userland that is another call (16 is lchown there).
+
+Nothing is loaded at import. Source of the numbers: include/uapi/asm-generic/unistd.h and
+arch/{x86,s390,powerpc}/entry/syscalls, v6.18.
+"""
+
+from __future__ import annotations
+
+from errno import EINTR
+from functools import cache
+from os import strerror
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Ioctl = Callable[[int, int, int], int]
+
+# __NR_ioctl by the architecture of the interpreter's build; everywhere a C long has 64 bits.
+_NR_IOCTL = {"x86_64": 16, "aarch64": 29, "riscv64": 29, "s390x": 54, "powerpc64le": 54}
+# _IOC_NONE is 1 there, in the top three bits (arch/*/include/uapi/asm/ioctl.h), and 0 elsewhere.
+_IOC_NONE_IS_1 = ("mips", "powerpc", "sparc", "alpha")
+
+
+def multiarch() -> str:
+    """The ABI that this interpreter was built for: ``x86_64-linux-gnu``, or "" if unknown."""
+    from sysconfig import get_config_var  # noqa: PLC0415  # loads the build's variables
+
+    return get_config_var("MULTIARCH") or ""
+
+
+def none_bits(abi: str) -> int:
+    """The direction bits of a KVM request without an argument struct, for ``abi``."""
+    return 1 << 29 if abi.startswith(_IOC_NONE_IS_1) else 0
+
+
+def bind(abi: str, long_bits: int) -> Ioctl:
+    """The most exact ioctl for ``abi`` with C longs of ``long_bits`` bits.
+
+    Called with descriptor, request and argument, it returns the C long of the kernel, or raises
+    OSError. An interrupted call is made again.
+    """
+    import ctypes  # noqa: PLC0415  # loaded for the first call, not for the import
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    architecture, _, system = abi.partition("-linux-")
+    number = _NR_IOCTL.get(architecture)
+    prefix: tuple[int, ...]
+    if long_bits == 64 and number is not None and system in ("gnu", "musl"):
+        function, prefix = libc.syscall, (number,)
+        function.restype = ctypes.c_long
+        function.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
+    else:
+        function, prefix = libc.ioctl, ()
+        function.restype = ctypes.c_int
+        function.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
+    get_errno, set_errno = ctypes.get_errno, ctypes.set_errno
+
+    def ioctl(fd: int, request: int, argument: int) -> int:
+        while True:
+            set_errno(0)
+            result: int = function(*prefix, fd, request, argument)
+            error = get_errno() if result == -1 else 0
+            if not error:
+                return result
+            if error != EINTR:
+                raise OSError(error, strerror(error))
+
+    return ioctl
+
+
+@cache
+def system_ioctl() -> Ioctl:
+    """The ioctl of this interpreter, made on first use."""
+    import ctypes  # noqa: PLC0415  # as in bind
+
+    return bind(multiarch(), 8 * ctypes.sizeof(ctypes.c_long))

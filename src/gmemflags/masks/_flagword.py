@@ -1,0 +1,52 @@
+"""The base of every flag class: an IntFlag that is right for 64-bit masks.
+
+Names are for people. The truth is always the int: a flag class is only a view of it, with the
+traps of ``enum.IntFlag`` that remain. ``F(True)`` and ``F(1.0)`` are ``F(1)``, because 1, True
+and 1.0 are one dictionary key; ``list(F(0x41))`` drops bits without a name, which ``len`` counts;
+``.name`` of unnamed bits is decimal; and every value once made stays in the class for ever. So
+calculate with ints, and make flags to show them.
+
+>>> from gmemflags import GuestMemfdFlag
+>>> hex(~GuestMemfdFlag.MMAP)  # every bit but one, not only those with a name
+'0xfffffffffffffffe'
+>>> hex(GuestMemfdFlag(0x41) & ~GuestMemfdFlag.MMAP)  # the unnamed bit 6 stays
+'0x40'
+"""
+
+from __future__ import annotations
+
+from enum import KEEP, IntFlag
+from typing import TYPE_CHECKING
+
+from gmemflags.exceptions import InvalidMaskError
+from gmemflags.masks._words import MASK, shown, u64
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class FlagWord(IntFlag, boundary=KEEP):
+    """A class of flags in a 64-bit mask; every member is exactly one bit.
+
+    Bits without a name are kept, ``~`` is the 64-bit complement, and a value outside 64 bits
+    raises :exc:`~gmemflags.exceptions.InvalidMaskError`, as ``u64`` does.
+    """
+
+    __module__ = "gmemflags.masks"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return super()._missing_(u64(value))
+
+    def __invert__(self) -> Self:
+        return type(self)(self._value_ ^ MASK)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # After this hook EnumType puts Flag's own operators into every subclass that does not
+        # define them. What the hook sets counts as defined.
+        cls.__invert__ = FlagWord.__invert__  # type: ignore[method-assign]  # the very same method
+        for name, member in cls.__members__.items():
+            value = member._value_
+            if not 0 < value <= MASK or value & (value - 1):
+                raise InvalidMaskError(f"{cls.__name__}.{name} = {shown(value)}", "one bit of 64")

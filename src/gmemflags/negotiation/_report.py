@@ -1,0 +1,156 @@
+"""The answer as text: headline, advice, the why of one bit, and the whole report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmemflags.catalog._mainline import MAINLINE
+from gmemflags.catalog._text import describe, describe_mask, format_rule
+from gmemflags.catalog._uapi import Scope
+from gmemflags.masks._words import bits
+from gmemflags.negotiation._explain import bit_message, present_value, rule_message
+from gmemflags.negotiation._outcomes import group_outcome
+from gmemflags.negotiation._problem import Reason, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gmemflags.catalog._request import Request
+    from gmemflags.catalog._rules import Rule
+    from gmemflags.host import Support
+    from gmemflags.negotiation._problem import Outcome
+    from gmemflags.negotiation._resolution import Resolution
+
+
+def headline(resolution: Resolution) -> str:
+    """The answer in one line."""
+    support = resolution.support
+    if resolution.ok:
+        return f"granted: {describe_mask(resolution.mask, support.catalog)} on {support.origin}"
+    first, *others = resolution.problems
+    more = f" (and {len(others)} more)" if others else ""
+    return f"refused: {first}{more}"
+
+
+def advice(support: Support, request: Request, mask: int | None) -> tuple[str, ...]:
+    """What later stages will refuse, and what is doubtful about the answer itself."""
+    return (*_later(support, request, mask), *_doubts(support, request))
+
+
+def _later(support: Support, request: Request, mask: int | None) -> Iterator[str]:
+    host = support.host
+    for rule in support.catalog.rules if mask is not None else ():
+        applies = rule.hosts.include(host.machine, host.vm_type)
+        if applies is not False and rule.stage > request.until and not rule.holds(mask or 0):
+            told = format_rule(rule, support.catalog)
+            yield f"at {rule.stage}: {told}. {rule.why}{_condition(rule, applies)}"
+
+
+def _condition(rule: Rule, applies: bool | None) -> str:
+    if applies is not None:
+        return ""
+    machines = f"machine {' or '.join(rule.hosts.machines)}" if rule.hosts.machines else ""
+    types = f"VM type {' or '.join(map(str, rule.hosts.vm_types))}" if rule.hosts.vm_types else ""
+    wanted = ", ".join(part for part in (machines, types) if part)
+    return f" (That is so on {wanted}; what this host is, is not known.)"
+
+
+def _doubts(support: Support, request: Request) -> Iterator[str]:
+    catalog, host = support.catalog, support.host
+    for rule in catalog.rules:
+        applies = rule.hosts.include(host.machine, host.vm_type)
+        if applies is None and rule.stage <= request.until:
+            told = format_rule(rule, catalog)
+            yield f"applied, to be safe: {told}.{_condition(rule, applies)}"
+    if catalog != MAINLINE:
+        yield (
+            f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
+            " bits, never names"
+        )
+    if support.scope is Scope.SYSTEM:
+        yield f"{support.origin} answers for the best imaginable VM: a VM may take fewer flags"
+    if support.disagreement:
+        claimed = describe_mask(support.disagreement, catalog)
+        yield f"{claimed} is claimed by FLAGS_HI and denied by a 64-bit FLAGS: not believed"
+
+
+def why(resolution: Resolution, bit: int) -> str:
+    """Why one bit is in the mask, or is not."""
+    outcomes = [o for o in resolution.outcomes if o.bits == bit and o.role is not Role.GROUP]
+    if not outcomes:
+        value = present_value(resolution.support, resolution.request, bit)
+        return f"{describe(bit, resolution.support.catalog)} is {value}"
+    return _outcome_text(resolution, outcomes[0])
+
+
+def _outcome_text(resolution: Resolution, outcome: Outcome) -> str:
+    support, request = resolution.support, resolution.request
+    what = describe_mask(outcome.bits, support.catalog)
+    chain = ", because ".join(format_rule(rule, support.catalog) for rule in outcome.chain)
+    match outcome.reason:
+        case Reason.GRANTED:
+            return f"{what} is granted: {outcome.role} and supported"
+        case Reason.ADDED:
+            return f"{what} is added: {chain}"
+        case Reason.REQUEST_REFUSED:
+            return f"{what} is supported, but the request was refused: {resolution.problems[0]}"
+        case (
+            Reason.MISSING_PREREQUISITE
+            | Reason.PREREQUISITE_FORBIDDEN
+            | Reason.PREREQUISITE_UNSUPPORTED
+            | Reason.RULE_CONFLICT
+            | Reason.NO_VALID_MASK
+            | Reason.OUTRANKED
+        ):
+            told = rule_message(support, request, outcome.reason, outcome.bits, outcome.chain)
+            return f"{what} is not granted: {told}"
+        case reason:
+            return "; ".join(_bit_messages(resolution, outcome.bits, reason))
+
+
+def _bit_messages(resolution: Resolution, mask: int, reason: Reason) -> Iterator[str]:
+    support, request = resolution.support, resolution.request
+    from gmemflags.negotiation._explain import bit_reason
+
+    for bit in bits(mask):
+        own = bit_reason(support, request, bit)
+        if own is reason:
+            yield bit_message(support, request, bit, own)
+
+
+def report(resolution: Resolution) -> str:
+    """The whole answer: what was asked, what the host said, what became of it, what to change."""
+    return "\n".join([headline(resolution), *(f"  {line}" for line in _lines(resolution))])
+
+
+def _lines(resolution: Resolution) -> Iterator[str]:
+    support, request = resolution.support, resolution.request
+    yield f"asked: {_asked(support, request)}"
+    yield (
+        f"host: {support.origin} lists {describe_mask(support.mask, support.catalog)}"
+        f" ({support.catalog.name}, {support.scope} scope)"
+    )
+    for outcome in resolution.outcomes if resolution.ok else ():
+        if outcome.role not in (Role.FORBIDDEN, Role.GROUP):
+            yield f"- {_outcome_text(resolution, outcome)}"
+    for group in request.preferred if resolution.ok else ():
+        if group.bit_count() > 1:
+            outcome = group_outcome(support, request, resolution.mask, group)
+            yield f"- wish {_outcome_text(resolution, outcome)}"
+    for problem in resolution.problems[1:]:  # the first one is the headline
+        yield f"- {problem}"
+    for text in resolution.advice:
+        yield f"note: {text}"
+    for suggestion in resolution.suggestions:
+        gives = describe_mask(suggestion.mask, support.catalog)
+        yield f"try: {suggestion.change}, which gives {gives}"
+
+
+def _asked(support: Support, request: Request) -> str:
+    catalog = support.catalog
+    parts = [f"required {describe_mask(request.required, catalog)}"]
+    parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
+    if request.forbidden:
+        parts.append(f"forbidden {describe_mask(request.forbidden, catalog)}")
+    parts += [f"needs KVM_CAP_{need.capability}" for need in request.needs]
+    return f"{', '.join(parts)}; prerequisites {request.prerequisites}, until {request.until}"

@@ -1,0 +1,115 @@
+"""Suggestions: what to change so that a refused request is granted, tried before it is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from gmemflags.catalog._request import Prerequisites
+from gmemflags.catalog._rules import Stage
+from gmemflags.catalog._text import describe, describe_mask
+from gmemflags.catalog._uapi import Scope
+from gmemflags.masks._words import bits
+from gmemflags.negotiation._problem import Suggestion
+from gmemflags.negotiation._resolve import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gmemflags.catalog._request import Need, Request
+    from gmemflags.host import Support
+
+    Change = tuple[str, Callable[[Request], Request]]
+
+_AT_MOST = 3
+
+
+def suggestions(support: Support, request: Request) -> tuple[Suggestion, ...]:
+    """Every single change that helps, else one minimal set of changes; at most three."""
+    changes = list(_changes(support, request))
+    singles: list[Suggestion] = []
+    for change in changes:
+        single = _tried(support, request, [change])
+        if single:
+            singles.append(single)
+        if len(singles) == _AT_MOST:
+            break
+    if singles:
+        return tuple(singles)
+    together = _minimal(support, request, changes)
+    return (together,) if together else ()
+
+
+def _tried(support: Support, request: Request, changes: list[Change]) -> Suggestion | None:
+    changed = request
+    for _, change in changes:
+        changed = change(changed)
+    mask = decide(support, changed)
+    if mask is None:
+        return None
+    return Suggestion(change="; ".join(text for text, _ in changes), request=changed, mask=mask)
+
+
+def _minimal(support: Support, request: Request, changes: list[Change]) -> Suggestion | None:
+    # Start from all changes together and leave out what can be left out.
+    best = _tried(support, request, changes)
+    kept = list(changes)
+    for change in changes if best else ():
+        without = [other for other in kept if other is not change]
+        shorter = _tried(support, request, without)
+        if shorter:
+            kept, best = without, shorter
+    return best
+
+
+def _changes(support: Support, request: Request) -> Iterator[Change]:
+    catalog = support.catalog
+    if request.prerequisites is Prerequisites.REFUSE:
+        more = evolve(request, prerequisites=Prerequisites.ADD)
+        mask = decide(support, more)
+        if mask is not None and mask & ~request.required:
+            text = describe_mask(mask & ~request.required, catalog)
+            yield f"require {text} as well", lambda r, mask=mask: _required(r, r.required | mask)
+        yield (
+            "let prerequisites be added (prerequisites=Prerequisites.ADD)",
+            lambda r: evolve(r, prerequisites=Prerequisites.ADD),
+        )
+    for bit in bits(request.forbidden & catalog.named):
+        yield (
+            f"do not forbid {describe(bit, catalog)}",
+            lambda r, bit=bit: evolve(r, forbidden=r.forbidden & ~bit),
+        )
+    for bit in bits(request.required):
+        yield (
+            f"prefer {describe(bit, catalog)} instead of requiring it",
+            lambda r, bit=bit: evolve(
+                _required(r, r.required & ~bit), preferred=(*r.preferred, bit)
+            ),
+        )
+    yield from _other_changes(request)
+
+
+def _required(request: Request, required: int) -> Request:
+    return evolve(request, required=required)
+
+
+def _other_changes(request: Request) -> Iterator[Change]:
+    if request.until > Stage.CREATE:
+        yield (
+            "care for creation alone (until=Stage.CREATE), and bind or use it nowhere",
+            lambda r: evolve(r, until=Stage.CREATE),
+        )
+    for need in request.needs:
+        yield f"do without KVM_CAP_{need.capability}", lambda r, need=need: _without(r, need)
+    if request.scope is Scope.VM:
+        yield (
+            "ask for an upper bound only (scope=Scope.SYSTEM)",
+            lambda r: evolve(r, scope=Scope.SYSTEM),
+        )
+    if request.digest is not None:
+        yield "pin the request anew, under this catalog", lambda r: evolve(r, digest=None)
+
+
+def _without(request: Request, need: Need) -> Request:
+    return evolve(request, needs=[other for other in request.needs if other != need])

@@ -1,0 +1,110 @@
+"""Fakes for the tests of those who use this library: a host that is a table.
+
+A :class:`FakeBackend` passes the same contract tests as the real one. This module must never
+touch a real host.
+
+>>> from gmemflags import query
+>>> from gmemflags.testing import FakeBackend
+>>> backend = FakeBackend({234: 1, 244: 0x3})  # capability number: answer
+>>> hex(query(backend).mask), backend.asked
+('0x3', [231, 233, 234, 235, 244])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmemflags.catalog import _uapi
+from gmemflags.catalog._uapi import Scope
+from gmemflags.exceptions import CapabilityQueryError
+from gmemflags.host import Backend, HostFacts
+from gmemflags.masks import split_words, u32, u64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["FakeBackend"]
+
+DEFAULT_HOST = HostFacts(kernel="6.18.0", machine="x86_64", vm_type=0)
+# What a default x86-64 VM on Linux 6.18 answers besides its flags.
+_DEFAULT = {
+    _uapi.KVM_CAP_USER_MEMORY2: 1,
+    _uapi.KVM_CAP_GUEST_MEMFD: 1,
+    _uapi.KVM_CAP_VM_TYPES: 1,
+}
+
+
+def _signed(value: int, width: int) -> int:
+    # As a C int or long of that width reads it.
+    return value - (1 << width) if value >> (width - 1) else value
+
+
+class FakeBackend(Backend):
+    """A backend that answers from a table, like a kernel: what is not in it answers 0.
+
+    ``answers``: by capability number, the C long to return, or an OSError to fail with. The
+    default facts are those of a default x86-64 VM. ``asked`` records every number, in order.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[int, int | OSError],
+        *,
+        scope: Scope = Scope.VM,
+        host: HostFacts = DEFAULT_HOST,
+        origin: str = "a fake host",
+    ) -> None:
+        self.answers = dict(answers)
+        self.asked: list[int] = []
+        self._scope = scope
+        self._host = host
+        self._origin = origin
+
+    @property
+    def scope(self) -> Scope:
+        """The scope it was given."""
+        return self._scope
+
+    @property
+    def origin(self) -> str:
+        """The text it was given."""
+        return self._origin
+
+    @property
+    def host(self) -> HostFacts:
+        """The facts it was given."""
+        return self._host
+
+    def check_extension(self, number: int) -> int:
+        """The answer of the table; an OSError in it becomes a CapabilityQueryError."""
+        self.asked.append(number)
+        answer = self.answers.get(number, 0)
+        if isinstance(answer, OSError):
+            raise CapabilityQueryError(
+                answer.errno or 0, answer.strerror or "", number, self._origin
+            ) from answer
+        return answer
+
+    @classmethod
+    def narrow(cls, flags: int) -> Self:
+        """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended."""
+        return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u32(flags), 32)})
+
+    @classmethod
+    def split(cls, flags: int, *, flags_hi: int) -> Self:
+        """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each."""
+        low, high = split_words(flags)
+        return cls(
+            {
+                **_DEFAULT,
+                _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(low, 32),
+                flags_hi: _signed(high, 32),
+            }
+        )
+
+    @classmethod
+    def wide(cls, flags: int) -> Self:
+        """A host of a KVM that returns all 64 bits at once."""
+        return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})
