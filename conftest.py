@@ -10,7 +10,9 @@ from sybil.parsers.rest import DocTestParser
 
 _OPTIONS = ELLIPSIS | NORMALIZE_WHITESPACE
 
-_docstrings = Sybil(parsers=[DocTestParser(_OPTIONS)], patterns=["*.py"], excludes=["conftest.py"], path="src")
+_docstrings = Sybil(
+    parsers=[DocTestParser(_OPTIONS)], patterns=["*.py"], excludes=["conftest.py"], path="src"
+)
 _documents = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=_OPTIONS), SkipParser()],
     patterns=["*.md"],

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "MAINLINE",
     "Always",
     "Backend",
     "BitState",
@@ -85,7 +86,6 @@ __all__ = [
     "InconsistentAnswerError",
     "InvalidMaskError",
     "KvmUnavailableError",
-    "MAINLINE",
     "Need",
     "NegotiationError",
     "Never",

@@ -22,8 +22,7 @@ from gmemflags.masks import split_words, u32, u64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["FakeBackend"]
 

@@ -13,12 +13,11 @@ None
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from gmemflags.catalog._frozendict import FrozenDict
-from gmemflags.catalog._request import Profile
 from gmemflags.catalog._rules import Rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks import FlagWord
@@ -26,6 +25,9 @@ from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from gmemflags.catalog._request import Profile
+    from gmemflags.catalog._uapi import Capability
 
 
 def _by_name(flags: type[FlagWord]) -> dict[str, int]:
@@ -37,8 +39,34 @@ def _members(flags: type[FlagWord]) -> frozenset[tuple[str, int]]:
 
 
 def _profiles(profiles: Mapping[str, Profile] | Iterable[Profile]) -> FrozenDict[str, Profile]:
-    listed = profiles.values() if isinstance(profiles, Mapping) else profiles
+    listed: Iterable[Profile]
+    if isinstance(profiles, Mapping):
+        listed = cast("Mapping[str, Profile]", profiles).values()
+    else:
+        listed = profiles
     return FrozenDict({profile.name: profile for profile in listed})
+
+
+def _no_profiles() -> FrozenDict[str, Profile]:
+    return FrozenDict()
+
+
+def _capabilities(
+    numbers: Mapping[str, int | None] | Mapping[Capability, int | None],
+) -> FrozenDict[str, int | None]:
+    return FrozenDict({str(name): number for name, number in numbers.items()})
+
+
+def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    return tuple(rules)
+
+
+def _named(catalog: Catalog) -> int:
+    _check_flags(catalog.name, catalog.flags)
+    mask = 0
+    for value in _by_name(catalog.flags).values():
+        mask |= value
+    return mask
 
 
 @frozen
@@ -59,25 +87,15 @@ class Catalog:
 
     name: str
     flags: type[FlagWord] = field(eq=_members)
-    capabilities: Mapping[str, int | None] = field(converter=FrozenDict)
-    rules: tuple[Rule, ...] = field(default=(), converter=tuple)
-    profiles: Mapping[str, Profile] = field(default=(), converter=_profiles)
-    named: int = field(init=False, eq=False, repr=False)
+    capabilities: Mapping[str, int | None] = field(converter=_capabilities)
+    rules: tuple[Rule, ...] = field(default=(), converter=_rules)
+    profiles: Mapping[str, Profile] = field(factory=_no_profiles, converter=_profiles)
+    named: int = field(init=False, eq=False, repr=False, default=Factory(_named, takes_self=True))
     """The mask of all bits that have a name."""
-
-    @named.default
-    def _named(self) -> int:
-        _check_flags(self.name, self.flags)
-        mask = 0
-        for value in _by_name(self.flags).values():
-            mask |= value
-        return mask
 
     def __attrs_post_init__(self) -> None:
         _check_capabilities(self.name, self.capabilities)
-        for rule in self.rules:
-            if not isinstance(rule, Rule):
-                raise CatalogError(self.name, f"{shown(rule)} is no rule")
+        _check_rules(self.name, self.rules)
 
     def names(self, bit: int) -> tuple[str, ...]:
         """Every name of one bit, the proper one first; empty for a bit without a name."""
@@ -95,19 +113,24 @@ class Catalog:
         return sha256(content.encode()).hexdigest()
 
 
-def _check_flags(catalog: str, flags: type[FlagWord]) -> None:
-    if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
-        raise CatalogError(catalog, f"flags is {shown(flags)}, not a FlagWord class")
+def _check_flags(catalog: str, flags: object) -> None:
+    members: object = getattr(flags, "__members__", None)
+    if not (isinstance(flags, type) and issubclass(flags, FlagWord) and members):
+        raise CatalogError(catalog, f"flags is {shown(members)}, not a FlagWord class")
     for name in flags.__members__:
         if not name.isascii() or name != name.upper():
             raise CatalogError(catalog, f"flag {name!r} is not written in ASCII capitals")
 
 
-def _check_capabilities(catalog: str, capabilities: Mapping[str, int | None]) -> None:
+def _check_rules(catalog: str, rules: Iterable[object]) -> None:
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise CatalogError(catalog, f"{shown(rule)} is no rule")
+
+
+def _check_capabilities(catalog: str, capabilities: Mapping[str, object]) -> None:
     seen: dict[int, str] = {}
     for name, number in capabilities.items():
-        if not isinstance(name, str):
-            raise CatalogError(catalog, f"{shown(name)} is no capability name")
         if number is None:
             continue
         if type(number) is not int or not 0 <= number < 1 << 31:

@@ -5,10 +5,7 @@ It carries the mappings of the library's values. It must never learn anything el
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, TypeVar
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from typing import NoReturn, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,14 +16,21 @@ class FrozenDict(dict[K, V]):
 
     __slots__ = ()
 
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("this mapping belongs to a frozen value: make a new one with attrs.evolve")
+    def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
+        return FrozenDict, (dict(self),)
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # every one refuses
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]  # as above
 
-    def __hash__(self) -> int:  # type: ignore[override]  # dict says None: it can change
-        return hash(frozenset(self.items()))
+def _hash(self: FrozenDict[object, object]) -> int:
+    return hash(frozenset(self.items()))
 
-    def __reduce__(self) -> tuple[type[Self], tuple[dict[K, V]]]:
-        return type(self), (dict(self),)
+
+def _refuse(_: object, *__: object, **___: object) -> NoReturn:
+    raise TypeError("this mapping belongs to a frozen value: make a new one with attrs.evolve")
+
+
+# Put in from outside, because dict's own types say that these must be otherwise.
+for _name in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem"):
+    setattr(FrozenDict, _name, _refuse)
+for _name in ("setdefault", "update"):
+    setattr(FrozenDict, _name, _refuse)
+setattr(FrozenDict, "__hash__", _hash)  # noqa: B010  # as above

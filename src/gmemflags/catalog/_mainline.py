@@ -87,9 +87,7 @@ MAINLINE = Catalog(
     profiles=[
         Profile(
             "private",
-            Request(
-                needs=[Need(Capability.MEMORY_ATTRIBUTES, _uapi.KVM_MEMORY_ATTRIBUTE_PRIVATE)]
-            ),
+            Request(needs=[Need(Capability.MEMORY_ATTRIBUTES, _uapi.KVM_MEMORY_ATTRIBUTE_PRIVATE)]),
             "Guest memory that the host never maps, for VM types with private memory.",
         ),
         Profile(

@@ -1,10 +1,9 @@
-"""Catalogs of kernel trees that are not mainline. Choosing one is a claim that no kernel confirms."""
+"""Catalogs of trees that are not mainline: a claim of whoever chooses one."""
 
 from __future__ import annotations
 
 from attrs import evolve
 
-from gmemflags.catalog import _uapi
 from gmemflags.catalog._mainline import MAINLINE, NEEDS_USER_MEMORY2, RULES
 from gmemflags.catalog._request import Need, Profile, Request
 from gmemflags.catalog._rules import Hosts, Never

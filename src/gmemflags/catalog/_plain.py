@@ -40,11 +40,15 @@ def plain_rule(rule: Rule) -> dict[str, Any]:
             content["hosts"] = {"machines": [*value.machines], "vm_types": [*value.vm_types]}
         elif isinstance(value, Stage):
             content["stage"] = str(value)
-        elif isinstance(value, int):
-            content[attribute.name] = hex(value)
+        elif isinstance(value, str):
+            content[attribute.name] = value
         else:
-            content[attribute.name] = [hex(m) for m in value] if type(value) is tuple else value
+            content[attribute.name] = _hex(value)
     return content
+
+
+def _hex(value: int | tuple[int, ...]) -> str | list[str]:
+    return hex(value) if isinstance(value, int) else [hex(mask) for mask in value]
 
 
 def plain_need(need: Need) -> dict[str, Any]:

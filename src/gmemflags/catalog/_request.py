@@ -110,6 +110,10 @@ class Request:
     digest: str | None
     claims: frozenset[tuple[int, str]]
 
+    if TYPE_CHECKING:
+
+        def __attrs_init__(self, **fields: object) -> None: ...
+
     def __init__(
         self,
         *,
@@ -126,7 +130,7 @@ class Request:
         wishes = preferred if isinstance(preferred, int) else tuple(preferred)
         listed = (wishes,) if isinstance(wishes, int) else wishes
         groups = _groups(wishes)
-        self.__attrs_init__(  # type: ignore[attr-defined]  # attrs makes it for init=False
+        self.__attrs_init__(
             required=u64(required),
             preferred=groups,
             forbidden=u64(forbidden),

@@ -12,7 +12,7 @@ it is never a guess: it says why, and where that is written.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,16 @@ class Stage(IntEnum):
 
 
 def masks(values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(u64(value) for value in values)
+    """Several masks, each through the guard."""
+    return tuple([u64(value) for value in values])
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _numbers(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(values)
 
 
 @frozen(kw_only=True)
@@ -55,8 +64,8 @@ class Hosts:
 
     __module__ = "gmemflags.catalog"
 
-    machines: tuple[str, ...] = field(default=(), converter=tuple)
-    vm_types: tuple[int, ...] = field(default=(), converter=tuple)
+    machines: tuple[str, ...] = field(default=(), converter=_texts)
+    vm_types: tuple[int, ...] = field(default=(), converter=_numbers)
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
         """True or False, or None where an unknown machine or VM type leaves it open."""
@@ -71,7 +80,7 @@ class Hosts:
 
 
 @frozen
-class Rule:
+class Rule(ABC):
     """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``."""
 
     __module__ = "gmemflags.catalog"
@@ -147,7 +156,7 @@ class Always(Rule):
     all_of: int = field(default=0, converter=u64)
     any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
 
-    def clauses(self, may: int) -> list[Clause]:
+    def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # concerns every mask
         return [(0, ways) for ways in _needs(self.all_of, self.any_of)]
 
     @property

@@ -65,9 +65,9 @@ def _packed(clauses: Iterable[Clause]) -> list[Packed]:
 
 def _smallest(must: int, may: int, clauses: Sequence[Packed], found: int) -> int:
     # From any mask to the best: fewer bits until there are no fewer, then each high bit spared.
-    while must != found and (
-        fewer := _search(must, may, clauses, found.bit_count() - 1)
-    ) is not None:
+    while (
+        must != found and (fewer := _search(must, may, clauses, found.bit_count() - 1)) is not None
+    ):
         found = fewer
     count = found.bit_count()
     while rest := found & ~must:
@@ -112,7 +112,7 @@ def _propagate(
             one &= may  # noqa: PLW2901  # what is left of it
             if ways:
                 ways = tuple([way for way in ways if not way & ~may])  # noqa: PLW2901  # as above
-                if any([not way & ~must for way in ways]):
+                if any(not way & ~must for way in ways):
                     continue
             undecided = clear & ~must
             if not one and not ways:

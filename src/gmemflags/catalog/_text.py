@@ -49,15 +49,19 @@ def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:
     separated by ``|`` or ``,``. Raises :exc:`~gmemflags.exceptions.FlagSyntaxError` with the
     place of the fault and the nearest name.
     """
-    if not isinstance(text, str):
-        raise FlagSyntaxError("", 0, f"{shown(text)} is no text")
     mask = position = 0
-    for part in text.replace(",", "|").split("|"):
+    for part in _checked(text).replace(",", "|").split("|"):
         token = part.strip()
         place = position + len(part) - len(part.lstrip())
         mask |= _parse_token(token, text, place, catalog)
         position += len(part) + 1
     return mask
+
+
+def _checked(text: object) -> str:
+    if isinstance(text, str):
+        return text
+    raise FlagSyntaxError("", 0, f"{shown(text)} is no text")
 
 
 def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:

@@ -32,9 +32,7 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     ask = backend.check_extension
     return Support(
         answers={
-            str(name): ask(number)
-            for name, number in catalog.capabilities.items()
-            if number is not None
+            name: ask(number) for name, number in catalog.capabilities.items() if number is not None
         },
         scope=backend.scope,
         host=backend.host,

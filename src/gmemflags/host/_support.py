@@ -53,6 +53,10 @@ class BitState(StrEnum):
     """The host could not even speak of it: it was not asked, or 32 bits do not reach that far."""
 
 
+def _answers(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
+    return FrozenDict({str(name): raw for name, raw in answers.items()})
+
+
 @frozen(kw_only=True)
 class Support:
     """The answers of one host, for one scope, read under one catalog.
@@ -65,7 +69,7 @@ class Support:
 
     __module__ = "gmemflags"
 
-    answers: Mapping[str, int] = field(converter=FrozenDict)
+    answers: Mapping[str, int] = field(converter=_answers)
     scope: Scope = field(validator=instance_of(Scope))
     host: HostFacts = field(factory=HostFacts, validator=instance_of(HostFacts))
     origin: str = "a host"
@@ -85,9 +89,7 @@ class Support:
             raise self._inconsistent(Capability.GUEST_MEMFD_FLAGS_HI, "wider than its 32 bits")
         upper = high << 32
         reach = (WORD if width else 0) | (MASK ^ WORD if high_width else 0)
-        derived = (
-            (low, MASK, upper & ~low) if width == 64 else (low | upper, reach, 0)
-        )
+        derived = (low, MASK, upper & ~low) if width == 64 else (low | upper, reach, 0)
         for name, value in zip(("mask", "answerable", "disagreement"), derived, strict=True):
             object.__setattr__(self, name, value)
 

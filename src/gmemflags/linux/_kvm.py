@@ -22,8 +22,7 @@ from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 _OPEN_REASONS = {
     **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
@@ -143,20 +142,21 @@ class Kvm(_Descriptor):
             raise KvmUnavailableError(
                 ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
             ) from None
-        return cls(fd, name, _facts(), owned=True)._checked()
+        return cls(fd, name, _facts(), owned=True).checked()
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Use an open descriptor of /dev/kvm, which stays the caller's."""
         origin = f"KVM descriptor {_descriptor(fd)}"
-        return cls(fd, origin, _facts(), owned=False)._checked()
+        return cls(fd, origin, _facts(), owned=False).checked()
 
     @property
     def scope(self) -> Scope:
         """``Scope.SYSTEM``."""
         return Scope.SYSTEM
 
-    def _checked(self) -> Self:
+    def checked(self) -> Self:
+        """This descriptor if it is one of /dev/kvm; any other is refused, and closed if owned."""
         try:
             version = self.api_version()
         except OSError as error:

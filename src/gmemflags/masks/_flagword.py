@@ -22,7 +22,7 @@ from gmemflags.exceptions import InvalidMaskError
 from gmemflags.masks._words import MASK, shown, u64
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 class FlagWord(IntFlag, boundary=KEEP):
@@ -36,7 +36,8 @@ class FlagWord(IntFlag, boundary=KEEP):
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        return super()._missing_(u64(value))
+        made: Self = super()._missing_(u64(value))
+        return made
 
     def __invert__(self) -> Self:
         return type(self)(self._value_ ^ MASK)
@@ -45,7 +46,7 @@ class FlagWord(IntFlag, boundary=KEEP):
         super().__init_subclass__()
         # After this hook EnumType puts Flag's own operators into every subclass that does not
         # define them. What the hook sets counts as defined.
-        cls.__invert__ = FlagWord.__invert__  # type: ignore[method-assign]  # the very same method
+        setattr(cls, "__invert__", FlagWord.__invert__)  # noqa: B010  # no type for it
         for name, member in cls.__members__.items():
             value = member._value_
             if not 0 < value <= MASK or value & (value - 1):

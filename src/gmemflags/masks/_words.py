@@ -114,7 +114,7 @@ def read_long(raw: int) -> tuple[int, int]:
 
 
 def _errno_shown(raw: int) -> str:
-    from errno import errorcode  # only needed where something went wrong
+    from errno import errorcode  # noqa: PLC0415  # only where something went wrong
 
     number = -raw if raw < 0 else WORD + 1 - raw
     name = errorcode.get(number, f"errno {number}")

@@ -61,24 +61,19 @@ def bit_reason(support: Support, request: Request, bit: int) -> Reason | None:
 def bit_message(support: Support, request: Request, bit: int, reason: Reason) -> str:
     """The sentence for :func:`bit_reason`."""
     catalog = support.catalog
-    name = describe(bit, catalog)
-    listed = f"{support.origin} lists {describe_mask(support.mask, catalog)}"
-    match reason:
-        case Reason.FOREIGN_FLAG:
-            names = " and ".join(sorted(own for own_bit, own in request.claims if own_bit == bit))
-            return f"{name} of {catalog.name} was asked for as {names}, a flag of another tree"
-        case Reason.REQUIRED_AND_FORBIDDEN:
-            return f"{name} is both required and forbidden"
-        case Reason.FORBIDDEN:
-            return f"{name} is forbidden by the request"
-        case Reason.UNNAMED:
-            return f"{name}: nobody knows what it would do"
-        case Reason.UNKNOWABLE:
-            return f"{name} is unknowable: {_unseen(support)}"
-        case Reason.NO_FLAGS:
-            return f"{name} is not supported: {listed}, only a guest_memfd without flags is there"
-        case _:
-            return f"{name} is not supported: {listed}"
+    foreign_names = {own for own_bit, own in request.claims if own_bit == bit}
+    listed = f"not supported: {support.origin} lists {describe_mask(support.mask, catalog)}"
+    told = {
+        Reason.FOREIGN_FLAG: f"of {catalog.name} was asked for as"
+        f" {' or '.join(sorted(foreign_names))}, a flag of another tree",
+        Reason.REQUIRED_AND_FORBIDDEN: "is both required and forbidden",
+        Reason.FORBIDDEN: "is forbidden by the request",
+        Reason.UNNAMED: "has no name there, so nobody knows what it would do",
+        Reason.UNKNOWABLE: f"is unknowable: {_unseen(support)}",
+        Reason.NO_FLAGS: f"is {listed}: its guest_memfd takes no flag at all",
+        Reason.UNSUPPORTED: f"is {listed}",
+    }
+    return f"{describe(bit, catalog)} {told[reason]}"
 
 
 def _unseen(support: Support) -> str:

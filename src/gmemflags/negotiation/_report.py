@@ -8,7 +8,7 @@ from gmemflags.catalog._mainline import MAINLINE
 from gmemflags.catalog._text import describe, describe_mask, format_rule
 from gmemflags.catalog._uapi import Scope
 from gmemflags.masks._words import bits
-from gmemflags.negotiation._explain import bit_message, present_value, rule_message
+from gmemflags.negotiation._explain import bit_message, bit_reason, present_value, rule_message
 from gmemflags.negotiation._outcomes import group_outcome
 from gmemflags.negotiation._problem import Reason, Role
 
@@ -42,13 +42,11 @@ def _later(support: Support, request: Request, mask: int | None) -> Iterator[str
     for rule in support.catalog.rules if mask is not None else ():
         applies = rule.hosts.include(host.machine, host.vm_type)
         if applies is not False and rule.stage > request.until and not rule.holds(mask or 0):
-            told = format_rule(rule, support.catalog)
-            yield f"at {rule.stage}: {told}. {rule.why}{_condition(rule, applies)}"
+            doubt = _condition(rule) if applies is None else ""
+            yield f"at {rule.stage}: {format_rule(rule, support.catalog)}. {rule.why}{doubt}"
 
 
-def _condition(rule: Rule, applies: bool | None) -> str:
-    if applies is not None:
-        return ""
+def _condition(rule: Rule) -> str:
     machines = f"machine {' or '.join(rule.hosts.machines)}" if rule.hosts.machines else ""
     types = f"VM type {' or '.join(map(str, rule.hosts.vm_types))}" if rule.hosts.vm_types else ""
     wanted = ", ".join(part for part in (machines, types) if part)
@@ -61,7 +59,7 @@ def _doubts(support: Support, request: Request) -> Iterator[str]:
         applies = rule.hosts.include(host.machine, host.vm_type)
         if applies is None and rule.stage <= request.until:
             told = format_rule(rule, catalog)
-            yield f"applied, to be safe: {told}.{_condition(rule, applies)}"
+            yield f"applied, to be safe: {told}.{_condition(rule)}"
     if catalog != MAINLINE:
         yield (
             f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
@@ -105,17 +103,11 @@ def _outcome_text(resolution: Resolution, outcome: Outcome) -> str:
             told = rule_message(support, request, outcome.reason, outcome.bits, outcome.chain)
             return f"{what} is not granted: {told}"
         case reason:
-            return "; ".join(_bit_messages(resolution, outcome.bits, reason))
-
-
-def _bit_messages(resolution: Resolution, mask: int, reason: Reason) -> Iterator[str]:
-    support, request = resolution.support, resolution.request
-    from gmemflags.negotiation._explain import bit_reason
-
-    for bit in bits(mask):
-        own = bit_reason(support, request, bit)
-        if own is reason:
-            yield bit_message(support, request, bit, own)
+            return "; ".join(
+                bit_message(support, request, bit, reason)
+                for bit in bits(outcome.bits)
+                if bit_reason(support, request, bit) is reason
+            )
 
 
 def report(resolution: Resolution) -> str:

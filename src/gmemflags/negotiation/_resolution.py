@@ -20,13 +20,13 @@ from attrs import field, frozen
 
 from gmemflags.catalog._request import Prerequisites, Profile, Request
 from gmemflags.exceptions import NegotiationError
-from gmemflags.host import Support
 from gmemflags.masks._words import MASK, one_bit
-from gmemflags.negotiation._problem import Outcome, Problem, Suggestion
 from gmemflags.negotiation._resolve import decide
 
 if TYPE_CHECKING:
+    from gmemflags.host import Support
     from gmemflags.masks import FlagWord
+    from gmemflags.negotiation._problem import Outcome, Problem, Suggestion
 
 
 @frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Resolution:
     request: Request
     problems: tuple[Problem, ...]
     """Every reason for a refusal; empty exactly for a yes."""
-    _mask: int | None = field(repr=lambda mask: "None" if mask is None else hex(mask))
+    _mask: int | None = field(alias="mask", repr=lambda mask: "None" if mask is None else hex(mask))
 
     @property
     def ok(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -70,28 +71,29 @@ def _changes(support: Support, request: Request) -> Iterator[Change]:
         mask = decide(support, more)
         if mask is not None and mask & ~request.required:
             text = describe_mask(mask & ~request.required, catalog)
-            yield f"require {text} as well", lambda r, mask=mask: _required(r, r.required | mask)
-        yield (
-            "let prerequisites be added (prerequisites=Prerequisites.ADD)",
-            lambda r: evolve(r, prerequisites=Prerequisites.ADD),
-        )
+            yield f"require {text} as well", partial(_require, mask)
+        yield "let prerequisites be added (prerequisites=Prerequisites.ADD)", _add
     for bit in bits(request.forbidden & catalog.named):
-        yield (
-            f"do not forbid {describe(bit, catalog)}",
-            lambda r, bit=bit: evolve(r, forbidden=r.forbidden & ~bit),
-        )
+        yield f"do not forbid {describe(bit, catalog)}", partial(_allow, bit)
     for bit in bits(request.required):
-        yield (
-            f"prefer {describe(bit, catalog)} instead of requiring it",
-            lambda r, bit=bit: evolve(
-                _required(r, r.required & ~bit), preferred=(*r.preferred, bit)
-            ),
-        )
+        yield f"prefer {describe(bit, catalog)} instead of requiring it", partial(_prefer, bit)
     yield from _other_changes(request)
 
 
-def _required(request: Request, required: int) -> Request:
-    return evolve(request, required=required)
+def _require(mask: int, request: Request) -> Request:
+    return evolve(request, required=request.required | mask)
+
+
+def _add(request: Request) -> Request:
+    return evolve(request, prerequisites=Prerequisites.ADD)
+
+
+def _allow(bit: int, request: Request) -> Request:
+    return evolve(request, forbidden=request.forbidden & ~bit)
+
+
+def _prefer(bit: int, request: Request) -> Request:
+    return evolve(request, required=request.required & ~bit, preferred=(*request.preferred, bit))
 
 
 def _other_changes(request: Request) -> Iterator[Change]:
@@ -101,7 +103,7 @@ def _other_changes(request: Request) -> Iterator[Change]:
             lambda r: evolve(r, until=Stage.CREATE),
         )
     for need in request.needs:
-        yield f"do without KVM_CAP_{need.capability}", lambda r, need=need: _without(r, need)
+        yield f"do without KVM_CAP_{need.capability}", partial(_without, need)
     if request.scope is Scope.VM:
         yield (
             "ask for an upper bound only (scope=Scope.SYSTEM)",
@@ -111,5 +113,5 @@ def _other_changes(request: Request) -> Iterator[Change]:
         yield "pin the request anew, under this catalog", lambda r: evolve(r, digest=None)
 
 
-def _without(request: Request, need: Need) -> Request:
+def _without(need: Need, request: Request) -> Request:
     return evolve(request, needs=[other for other in request.needs if other != need])
