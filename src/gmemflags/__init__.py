@@ -11,8 +11,7 @@ This is the face. It loads nothing until it is asked for a name (PEP 562), and h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # what type checkers call True; typing itself takes as long as half of attrs
 if TYPE_CHECKING:
     from gmemflags.catalog import (
         MAINLINE,
@@ -57,16 +56,8 @@ if TYPE_CHECKING:
         bits,
         u64,
     )
-    from gmemflags.negotiation import (
-        Outcome,
-        Problem,
-        Reason,
-        Resolution,
-        Role,
-        Suggestion,
-        negotiate,
-        resolve,
-    )
+    from gmemflags.negotiation import Resolution, negotiate, resolve
+    from gmemflags.negotiation._problem import Outcome, Problem, Reason, Role, Suggestion
 
 __all__ = [
     "MAINLINE",
@@ -159,14 +150,16 @@ _ROOMS = {
         "u64",
     ),
     "negotiation": (
+        "Resolution",
+        "negotiate",
+        "resolve",
+    ),
+    "negotiation._problem": (
         "Outcome",
         "Problem",
         "Reason",
-        "Resolution",
         "Role",
         "Suggestion",
-        "negotiate",
-        "resolve",
     ),
 }
 _HOMES = {name: f"{__name__}.{room}" for room, names in _ROOMS.items() for name in names}
