@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gmemflags.host import Support
     from gmemflags.negotiation import Resolution
 
 __all__ = [
@@ -209,16 +210,26 @@ class CapabilityQueryError(GmemFlagsError, OSError):
 class GuestMemfdCreateError(GmemFlagsError, OSError):
     """KVM_CREATE_GUEST_MEMFD failed, or was not tried; ``errno`` says how.
 
-    ``size`` is in bytes, ``mask`` the flags, ``meaning`` what the errno means here.
+    ``size`` is in bytes, ``mask`` the flags, ``meaning`` what the errno means here. After EINVAL
+    ``support`` is what the VM lists, and ``resolution`` the answer that was relied on, if any.
     """
 
-    def __init__(
-        self, errno: int, strerror: str, size: int = 0, mask: int = 0, meaning: str = ""
+    def __init__(  # noqa: PLR0917  # OSError's own two come first, and errors pickle by position
+        self,
+        errno: int,
+        strerror: str,
+        size: int | str = 0,
+        mask: int = 0,
+        meaning: str = "",
+        support: Support | None = None,
+        resolution: Resolution | None = None,
     ) -> None:
         super().__init__(errno, strerror)
         self.size = size
         self.mask = mask
         self.meaning = meaning
+        self.support = support
+        self.resolution = resolution
 
     def __str__(self) -> str:
         return (

@@ -118,8 +118,8 @@ def _check_flags(catalog: str, flags: object) -> None:
     if not (isinstance(flags, type) and issubclass(flags, FlagWord) and members):
         raise CatalogError(catalog, f"flags is {shown(members)}, not a FlagWord class")
     for name in flags.__members__:
-        if not name.isascii() or name != name.upper():
-            raise CatalogError(catalog, f"flag {name!r} is not written in ASCII capitals")
+        if not (name.isascii() and name.isidentifier() and name == name.upper()):
+            raise CatalogError(catalog, f"flag {name!r} is no identifier in ASCII capitals")
 
 
 def _check_rules(catalog: str, rules: Iterable[object]) -> None:

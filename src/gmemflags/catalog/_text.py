@@ -39,7 +39,7 @@ def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
     value = u64(mask)
     names = [catalog.names(bit)[0] for bit in bits(value & catalog.named)]
     rest = value & ~catalog.named
-    return "|".join([*names, f"{rest:#x}"] if rest or not names else names)
+    return "|".join([*names, f"{rest:#x}"] if rest else names) or "0"
 
 
 def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:

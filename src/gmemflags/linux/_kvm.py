@@ -1,28 +1,25 @@
-"""Descriptors of the real KVM: ``Kvm`` for /dev/kvm, ``Vm`` for one VM.
+"""The real KVM: ``Kvm`` for /dev/kvm, ``Vm`` for one VM.
 
 The type of a descriptor says its scope, and each is checked when it is taken: a ``Vm`` that is
-/dev/kvm in disguise would give the answer for the best imaginable VM. A descriptor that is passed
-in stays the caller's and is never closed. This module asks KVM and must never read a mask itself.
+/dev/kvm in disguise would give the answer for the best imaginable VM.
 """
 
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from errno import EACCES, EBADF, EINVAL, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
 from typing import TYPE_CHECKING
-from warnings import warn
 
 from gmemflags.catalog import _uapi
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CapabilityQueryError, KvmUnavailableError, Unavailable
-from gmemflags.host import Backend, HostFacts
-from gmemflags.linux._ioctl import multiarch, none_bits, system_ioctl
+from gmemflags.linux._descriptor import Descriptor, facts, open_descriptor
 from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
+
+    from gmemflags.negotiation import Resolution
 
 _OPEN_REASONS = {
     **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
@@ -30,95 +27,7 @@ _OPEN_REASONS = {
 }
 
 
-def _descriptor(fd: object) -> int:
-    if type(fd) is int and 0 <= fd < 1 << 31:
-        return fd
-    raise KvmUnavailableError(
-        EBADF, os.strerror(EBADF), f"{shown(fd)} as a descriptor", Unavailable.NOT_KVM
-    )
-
-
-def _facts(vm_type: int | None = None) -> HostFacts:
-    system = os.uname()
-    return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
-
-
-class _Descriptor(Backend):
-    """A KVM descriptor: a context manager, which closes only what it opened itself."""
-
-    def __init__(self, fd: int, origin: str, host: HostFacts, *, owned: bool) -> None:
-        self._fd = fd
-        self._owned = owned
-        self._origin = origin
-        self._host = host
-        self._ioctl = system_ioctl()
-        self._none = none_bits(multiarch())
-
-    @property
-    @abstractmethod
-    def scope(self) -> Scope: ...
-
-    @property
-    def origin(self) -> str:
-        """Which device or VM this is."""
-        return self._origin
-
-    @property
-    def host(self) -> HostFacts:
-        """Kernel and machine of this host as uname gives them, and the VM's type."""
-        return self._host
-
-    def fileno(self) -> int:
-        """The descriptor, -1 once it is closed."""
-        return self._fd
-
-    def call(self, request: int, argument: int = 0) -> int:
-        """One KVM ioctl on this descriptor; raises OSError."""
-        return self._ioctl(self._fd, request, argument)
-
-    def check_extension(self, number: int) -> int:
-        """The kernel's answer for one capability, as the C long that it returned.
-
-        Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the call fails.
-        """
-        try:
-            return self._ioctl(self._fd, _uapi.KVM_CHECK_EXTENSION | self._none, number)
-        except OSError as error:
-            raise CapabilityQueryError(
-                error.errno or 0, error.strerror or "", number, self._origin
-            ) from None
-
-    def api_version(self) -> int:
-        """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
-        return self.call(_uapi.KVM_GET_API_VERSION | self._none)
-
-    def close(self) -> None:
-        """Close the descriptor if it was opened here; may be called again."""
-        fd, self._fd = self._fd, -1
-        if self._owned and fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if self._owned and self._fd >= 0:
-            warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
-            self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._origin}, descriptor {self._fd}>"
-
-
-class Kvm(_Descriptor):
+class Kvm(Descriptor):
     """/dev/kvm: it answers for the best imaginable VM of this host, and makes VMs."""
 
     __module__ = "gmemflags.linux"
@@ -142,13 +51,13 @@ class Kvm(_Descriptor):
             raise KvmUnavailableError(
                 ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
             ) from None
-        return cls(fd, name, _facts(), owned=True).checked()
+        return cls(fd, name, facts(), owned=True).checked()
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Use an open descriptor of /dev/kvm, which stays the caller's."""
-        origin = f"KVM descriptor {_descriptor(fd)}"
-        return cls(fd, origin, _facts(), owned=False).checked()
+        origin = f"KVM descriptor {open_descriptor(fd)}"
+        return cls(fd, origin, facts(), owned=False).checked()
 
     @property
     def scope(self) -> Scope:
@@ -192,10 +101,10 @@ class Kvm(_Descriptor):
             raise KvmUnavailableError(
                 error.errno or 0, error.strerror or "", what, reason
             ) from None
-        return Vm(fd, what, _facts(vm_type), owned=True)
+        return Vm(fd, what, facts(vm_type), owned=True)
 
 
-class Vm(_Descriptor):
+class Vm(Descriptor):
     """One VM: its answers are the ones to use for it."""
 
     __module__ = "gmemflags.linux"
@@ -209,8 +118,8 @@ class Vm(_Descriptor):
         particular, and :exc:`~gmemflags.exceptions.CapabilityQueryError` if KVM does not answer,
         as it does not in another process than the VM's creator.
         """
-        origin = f"VM descriptor {_descriptor(fd)}"
-        vm = cls(fd, origin, _facts(vm_type), owned=False)
+        origin = f"VM descriptor {open_descriptor(fd)}"
+        vm = cls(fd, origin, facts(vm_type), owned=False)
         try:
             vm.api_version()
         except OSError as error:
@@ -236,3 +145,19 @@ class Vm(_Descriptor):
     def scope(self) -> Scope:
         """``Scope.VM``."""
         return Scope.VM
+
+    def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
+        """Create a guest_memfd of ``size`` bytes and return its descriptor, close-on-exec.
+
+        ``flags`` is a Resolution or any mask: the kernel is the judge. ``size`` is a positive
+        multiple of the page size below 2**63. The file belongs to this VM alone and keeps it
+        alive. As with ``os.memfd_create``, the caller closes it.
+
+        Raises :exc:`~gmemflags.exceptions.GuestMemfdCreateError` with the kernel's errno and what
+        it means here, NegotiationError for a Resolution that is a refusal, and
+        :exc:`~gmemflags.exceptions.InvalidMaskError` for flags that are no mask.
+        Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
+        """
+        from gmemflags.linux._create import create_guest_memfd  # noqa: PLC0415  # seldom wanted
+
+        return create_guest_memfd(self, size, flags)

@@ -16,13 +16,20 @@ calculate with ints, and make flags to show them.
 from __future__ import annotations
 
 from enum import KEEP, IntFlag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from gmemflags.exceptions import InvalidMaskError
 from gmemflags.masks._words import MASK, shown, u64
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
+
+
+def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
+    """A flag class called ``name`` that is made of data, by flag name; its twin is a class body."""
+    made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
+    return made
 
 
 class FlagWord(IntFlag, boundary=KEEP):

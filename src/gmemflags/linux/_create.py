@@ -1,0 +1,120 @@
+"""Creation: KVM_CREATE_GUEST_MEMFD, and what its bare errno means here.
+
+One EINVAL stands for a bad size and for bad flags alike, so the size is checked first; after an
+EINVAL the VM is asked again, and what it lists tells whose mistake it was.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from errno import (
+    EACCES,
+    EBADF,
+    EFAULT,
+    EINVAL,
+    EIO,
+    EMFILE,
+    ENFILE,
+    ENOMEM,
+    ENOTTY,
+    EPERM,
+)
+from typing import TYPE_CHECKING
+
+from gmemflags.catalog._mainline import MAINLINE
+from gmemflags.catalog._text import describe_mask
+from gmemflags.catalog._uapi import KVM_CREATE_GUEST_MEMFD
+from gmemflags.exceptions import (
+    CapabilityQueryError,
+    GuestMemfdCreateError,
+    InconsistentAnswerError,
+)
+from gmemflags.host import query
+from gmemflags.masks._words import shown, u64
+from gmemflags.negotiation import Resolution
+
+if TYPE_CHECKING:
+    from gmemflags.host import Support
+    from gmemflags.linux._kvm import Vm
+
+_LSM = "a security module (SELinux, say) denies it: see the audit log"
+_MEANINGS = {
+    EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead",
+    EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE or close some",
+    ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
+    ENOMEM: "the kernel has no memory for it",
+    EFAULT: "the kernel could not read the request: this is a fault of gmemflags",
+    EACCES: _LSM,
+    EPERM: _LSM,
+    ENOTTY: "this kernel is built without guest_memfd, or the descriptor is no VM",
+    EBADF: "the VM's descriptor is closed",
+}
+
+
+class Creator:
+    """Makes guest_memfd files of one size on one VM, with one buffer for all of them."""
+
+    def __init__(self, vm: Vm, size: int) -> None:
+        # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
+        self._struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
+        self._address = self._struct.buffer_info()[0]
+        self._call = vm.call
+
+    def create(self, mask: int) -> int:
+        """A new descriptor, without close-on-exec; raises OSError."""
+        self._struct[1] = mask
+        return self._call(KVM_CREATE_GUEST_MEMFD, self._address)
+
+
+def create_guest_memfd(vm: Vm, size: int, flags: Resolution | int) -> int:
+    """See ``Vm.create_guest_memfd``."""
+    mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
+    _check_size(size, mask)
+    try:
+        fd = Creator(vm, size).create(mask)
+    except OSError as error:
+        number = error.errno or 0
+        meaning, support = _MEANINGS.get(number, "the kernel gives no other reason"), None
+        if number == EINVAL:
+            meaning, support = _refusal(vm, mask, flags)
+        resolution = flags if isinstance(flags, Resolution) else None
+        raise GuestMemfdCreateError(
+            number, error.strerror or "", size, mask, meaning, support, resolution
+        ) from None
+    try:
+        os.set_inheritable(fd, False)  # noqa: FBT003  # the standard library's own form
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check_size(size: object, mask: int) -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    if type(size) is int and 0 < size < 1 << 63 and size % page == 0:
+        return
+    meaning = f"the size must be a positive multiple of {page} bytes below 2**63; nothing was tried"
+    given = size if type(size) is int else shown(size)
+    raise GuestMemfdCreateError(EINVAL, os.strerror(EINVAL), given, mask, meaning)
+
+
+def _refusal(vm: Vm, mask: int, flags: Resolution | int) -> tuple[str, Support | None]:
+    # What EINVAL means for flags of a good size, seen with what the VM lists now.
+    catalog = flags.support.catalog if isinstance(flags, Resolution) else MAINLINE
+    try:
+        support = query(vm, catalog)
+    except (CapabilityQueryError, InconsistentAnswerError) as error:
+        return f"the flags were refused, and the VM does not say what it lists: {error}", None
+    listed = f"this VM lists {describe_mask(support.mask, catalog)}"
+    if support.guest_memfd is False:
+        return "this VM has no guest_memfd at all (KVM_CAP_GUEST_MEMFD is 0)", support
+    if mask & ~support.mask:
+        stray = describe_mask(mask & ~support.mask, catalog)
+        return f"{stray} is not among its flags: {listed}", support
+    if isinstance(flags, Resolution) and flags.support.answers == support.answers:
+        return (
+            f"{listed}, and {catalog.name} has no rule against this mask: kernel and catalog"
+            " contradict each other; gmemflags probe shows what this kernel takes"
+        ), support
+    return f"{listed}, but not this combination; gmemflags probe shows which it takes", support

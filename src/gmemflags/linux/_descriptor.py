@@ -1,0 +1,107 @@
+"""A KVM descriptor: what Kvm and Vm share. It asks KVM, and must never read an answer itself.
+
+A descriptor that is passed in stays the caller's and is never closed.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EBADF
+from typing import TYPE_CHECKING
+from warnings import warn
+
+from gmemflags.catalog import _uapi
+from gmemflags.exceptions import CapabilityQueryError, KvmUnavailableError, Unavailable
+from gmemflags.host import Backend, HostFacts
+from gmemflags.linux._ioctl import multiarch, none_bits, system_ioctl
+from gmemflags.masks._words import shown
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+
+def open_descriptor(fd: object) -> int:
+    """``fd`` if it can be a descriptor; raises KvmUnavailableError."""
+    if type(fd) is int and 0 <= fd < 1 << 31:
+        return fd
+    raise KvmUnavailableError(
+        EBADF, os.strerror(EBADF), f"{shown(fd)} as a descriptor", Unavailable.NOT_KVM
+    )
+
+
+def facts(vm_type: int | None = None) -> HostFacts:
+    """What uname says of this host, and the VM type that is known."""
+    system = os.uname()
+    return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
+
+
+class Descriptor(Backend):
+    """A KVM descriptor: a context manager, which closes only what it opened itself."""
+
+    def __init__(self, fd: int, origin: str, host: HostFacts, *, owned: bool) -> None:
+        self._fd = fd
+        self._owned = owned
+        self._origin = origin
+        self._host = host
+        self._ioctl = system_ioctl()
+        self._none = none_bits(multiarch())
+
+    @property
+    def origin(self) -> str:
+        """Which device or VM this is."""
+        return self._origin
+
+    @property
+    def host(self) -> HostFacts:
+        """Kernel and machine of this host as uname gives them, and the VM's type."""
+        return self._host
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once it is closed."""
+        return self._fd
+
+    def call(self, request: int, argument: int = 0) -> int:
+        """One KVM ioctl on this descriptor; raises OSError."""
+        return self._ioctl(self._fd, request, argument)
+
+    def check_extension(self, number: int) -> int:
+        """The kernel's answer for one capability, as the C long that it returned.
+
+        Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the call fails.
+        """
+        try:
+            return self._ioctl(self._fd, _uapi.KVM_CHECK_EXTENSION | self._none, number)
+        except OSError as error:
+            raise CapabilityQueryError(
+                error.errno or 0, error.strerror or "", number, self._origin
+            ) from None
+
+    def api_version(self) -> int:
+        """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
+        return self.call(_uapi.KVM_GET_API_VERSION | self._none)
+
+    def close(self) -> None:
+        """Close the descriptor if it was opened here; may be called again."""
+        fd, self._fd = self._fd, -1
+        if self._owned and fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._owned and self._fd >= 0:
+            warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._origin}, descriptor {self._fd}>"
