@@ -64,7 +64,8 @@ class Support:
     ``answers``: the C long that each capability was answered with, by name. ``scope``, ``host``
     and ``origin`` are those of the backend. Raises
     :exc:`~gmemflags.exceptions.InconsistentAnswerError` if an answer is no C long, looks like an
-    errno, or if FLAGS_HI is wider than 32 bits.
+    errno, or if FLAGS_HI is wider than 32 bits, and
+    :exc:`~gmemflags.exceptions.CatalogError` for an answer to what the catalog does not number.
     """
 
     __module__ = "gmemflags"
@@ -82,6 +83,11 @@ class Support:
     """Bits that FLAGS_HI claims and a 64-bit FLAGS denies: reported, and not believed."""
 
     def __attrs_post_init__(self) -> None:
+        numbers = self.catalog.capabilities
+        for name in self.answers:
+            if numbers.get(name) is None:
+                problem = f"{self.origin} answered {name}, which has no number here"
+                raise CatalogError(self.catalog.name, problem)
         values = {name: self._read(name) for name in self.answers}
         low, width = values.get(Capability.GUEST_MEMFD_FLAGS, (0, 0))
         high, high_width = values.get(Capability.GUEST_MEMFD_FLAGS_HI, (0, 0))

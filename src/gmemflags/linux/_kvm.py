@@ -10,6 +10,8 @@ import os
 from errno import EACCES, EBADF, EINVAL, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from gmemflags.catalog import _uapi
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CapabilityQueryError, KvmUnavailableError, Unavailable
@@ -101,7 +103,7 @@ class Kvm(Descriptor):
             raise KvmUnavailableError(
                 error.errno or 0, error.strerror or "", what, reason
             ) from None
-        return Vm(fd, what, facts(vm_type), owned=True)
+        return Vm(fd, what, evolve(self.host, vm_type=vm_type), owned=True)
 
 
 class Vm(Descriptor):
