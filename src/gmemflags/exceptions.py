@@ -154,6 +154,14 @@ _REMEDY = {
 }
 
 
+_EIO = (
+    "; EIO on a VM descriptor means that another process than the VM's creator asks"
+    " (after a fork, say), or that the VM is dead"
+)
+_EBADF = "; the descriptor is closed, or was never one"
+_ENOTTY = "; the descriptor is no KVM device or VM"
+
+
 class KvmUnavailableError(GmemFlagsError, OSError):
     """No KVM device or VM could be had; ``reason`` says which way, ``what`` names the object.
 
@@ -177,15 +185,8 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         return _REMEDY[self.reason]
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.strerror} (errno {self.errno}, {self.reason})"
-
-
-_EIO = (
-    "; EIO on a VM descriptor means that another process than the VM's creator asks"
-    " (after a fork, say), or that the VM is dead"
-)
-_EBADF = "; the descriptor is closed"
-_ENOTTY = "; the descriptor is no KVM device or VM"
+        meaning = _EBADF if self.errno == 9 else ""
+        return f"{self.what}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
 
 
 class CapabilityQueryError(GmemFlagsError, OSError):

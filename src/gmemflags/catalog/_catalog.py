@@ -97,9 +97,9 @@ class Catalog:
         _check_capabilities(self.name, self.capabilities)
         _check_rules(self.name, self.rules)
 
-    def names(self, bit: int) -> tuple[str, ...]:
-        """Every name of one bit, the proper one first; empty for a bit without a name."""
-        return tuple(name for name, value in _by_name(self.flags).items() if value == bit)
+    def name_of(self, bit: int) -> str | None:
+        """The name of one bit, or None if it has none."""
+        return next((name for name, value in _by_name(self.flags).items() if value == bit), None)
 
     @property
     def digest(self) -> str:
@@ -117,9 +117,11 @@ def _check_flags(catalog: str, flags: object) -> None:
     members: object = getattr(flags, "__members__", None)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord) and members):
         raise CatalogError(catalog, f"flags is {shown(members)}, not a FlagWord class")
-    for name in flags.__members__:
+    for name, member in flags.__members__.items():
         if not (name.isascii() and name.isidentifier() and name == name.upper()):
             raise CatalogError(catalog, f"flag {name!r} is no identifier in ASCII capitals")
+        if name != member.name:
+            raise CatalogError(catalog, f"{member.name} and {name} are the same bit")
 
 
 def _check_rules(catalog: str, rules: Iterable[object]) -> None:

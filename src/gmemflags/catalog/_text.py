@@ -37,7 +37,7 @@ def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
     Names come in order of their bits; what has no name follows as one hexadecimal number.
     """
     value = u64(mask)
-    names = [catalog.names(bit)[0] for bit in bits(value & catalog.named)]
+    names = [str(catalog.name_of(bit)) for bit in bits(value & catalog.named)]
     rest = value & ~catalog.named
     return "|".join([*names, f"{rest:#x}"] if rest else names) or "0"
 
@@ -69,7 +69,7 @@ def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:
         raise FlagSyntaxError(text, place, "a flag is missing (0 stands for none)")
     if token[0].isdigit():
         return _parse_number(token, text, place)
-    name = token.upper()
+    name = token.upper() if token.isascii() else token
     for candidate in (name, name.removeprefix(_PREFIX)):
         if candidate in catalog.flags.__members__:
             return catalog.flags[candidate].value
@@ -102,9 +102,9 @@ def describe(bit: int, catalog: Catalog = MAINLINE) -> str:
     """One bit with name, number and value: ``MMAP (bit 0, 0x1)``."""
     value = one_bit(bit)
     number = value.bit_length() - 1
-    names = catalog.names(value)
-    if names:
-        return f"{names[0]} (bit {number}, {value:#x})"
+    name = catalog.name_of(value)
+    if name:
+        return f"{name} (bit {number}, {value:#x})"
     return f"bit {number} ({value:#x}, not named by {catalog.name})"
 
 

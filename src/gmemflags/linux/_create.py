@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from contextlib import suppress
 from errno import (
     EACCES,
     EBADF,
@@ -32,7 +33,7 @@ from gmemflags.exceptions import (
 )
 from gmemflags.host import query
 from gmemflags.masks._words import shown, u64
-from gmemflags.negotiation import Resolution
+from gmemflags.negotiation import Resolution, resolve
 
 if TYPE_CHECKING:
     from gmemflags.host import Support
@@ -74,14 +75,8 @@ def create_guest_memfd(vm: Vm, size: int, flags: Resolution | int) -> int:
     try:
         fd = Creator(vm, size).create(mask)
     except OSError as error:
-        number = error.errno or 0
-        meaning, support = _MEANINGS.get(number, "the kernel gives no other reason"), None
-        if number == EINVAL:
-            meaning, support = _refusal(vm, mask, flags)
         resolution = flags if isinstance(flags, Resolution) else None
-        raise GuestMemfdCreateError(
-            number, error.strerror or "", size, mask, meaning, support, resolution
-        ) from None
+        raise _told(error, vm, size, mask, resolution) from None
     try:
         os.set_inheritable(fd, False)  # noqa: FBT003  # the standard library's own form
     except BaseException:
@@ -95,26 +90,61 @@ def _check_size(size: object, mask: int) -> None:
     if type(size) is int and 0 < size < 1 << 63 and size % page == 0:
         return
     meaning = f"the size must be a positive multiple of {page} bytes below 2**63; nothing was tried"
-    given = size if type(size) is int else shown(size)
+    given = size if type(size) is int and size.bit_length() <= 128 else shown(size)
     raise GuestMemfdCreateError(EINVAL, os.strerror(EINVAL), given, mask, meaning)
 
 
-def _refusal(vm: Vm, mask: int, flags: Resolution | int) -> tuple[str, Support | None]:
-    # What EINVAL means for flags of a good size, seen with what the VM lists now.
-    catalog = flags.support.catalog if isinstance(flags, Resolution) else MAINLINE
+def _told(
+    error: OSError, vm: Vm, size: int, mask: int, resolution: Resolution | None
+) -> GuestMemfdCreateError:
+    # The kernel's error with what it means here.
+    number = error.errno or 0
+    meaning, support = _MEANINGS.get(number, "the kernel gives no other reason"), None
+    if number == EINVAL:
+        meaning, support = _refusal(vm, mask, resolution)
+    return GuestMemfdCreateError(
+        number, error.strerror or "", size, mask, meaning, support, resolution
+    )
+
+
+def _refusal(vm: Vm, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
+    # What EINVAL means for flags of a good size, and what the VM lists now.
+    with suppress(OSError):
+        vm.api_version()
+        return "this is /dev/kvm itself, which makes VMs and no guest_memfd", None
     try:
-        support = query(vm, catalog)
+        support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)
     except (CapabilityQueryError, InconsistentAnswerError) as error:
         return f"the flags were refused, and the VM does not say what it lists: {error}", None
-    listed = f"this VM lists {describe_mask(support.mask, catalog)}"
     if support.guest_memfd is False:
         return "this VM has no guest_memfd at all (KVM_CAP_GUEST_MEMFD is 0)", support
-    if mask & ~support.mask:
-        stray = describe_mask(mask & ~support.mask, catalog)
-        return f"{stray} is not among its flags: {listed}", support
-    if isinstance(flags, Resolution) and flags.support.answers == support.answers:
+    if resolution is None:
+        return _unlisted(support, mask) or _combination(support), support
+    return _after(resolution, support), support
+
+
+def _listed(support: Support) -> str:
+    return f"this VM lists {describe_mask(support.mask, support.catalog)}"
+
+
+def _unlisted(support: Support, mask: int) -> str:
+    stray = mask & ~support.mask
+    what = describe_mask(stray, support.catalog)
+    return f"{what} is not among its flags: {_listed(support)}" if stray else ""
+
+
+def _combination(support: Support) -> str:
+    return f"{_listed(support)}, but not this combination; gmemflags probe shows which it takes"
+
+
+def _after(resolution: Resolution, support: Support) -> str:
+    # The Resolution was made for another VM, or kernel and catalog contradict each other.
+    again = resolve(support, resolution.request)
+    if again.ok and again.mask == resolution.mask:
         return (
-            f"{listed}, and {catalog.name} has no rule against this mask: kernel and catalog"
-            " contradict each other; gmemflags probe shows what this kernel takes"
-        ), support
-    return f"{listed}, but not this combination; gmemflags probe shows which it takes", support
+            f"{_listed(support)}, and {support.catalog.name} has no rule against this mask: kernel"
+            " and catalog contradict each other; gmemflags probe shows what this kernel takes"
+        )
+    asked = resolution.support
+    why = _unlisted(support, resolution.mask) or f"for this VM it is {again.headline}"
+    return f"{why}; the Resolution was made for {asked.origin} ({asked.scope} scope)"

@@ -26,7 +26,7 @@ def open_descriptor(fd: object) -> int:
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
     raise KvmUnavailableError(
-        EBADF, os.strerror(EBADF), f"{shown(fd)} as a descriptor", Unavailable.NOT_KVM
+        EBADF, "an int in [0, 2**31) is needed", f"{shown(fd)} as a descriptor", Unavailable.NOT_KVM
     )
 
 
@@ -38,6 +38,9 @@ def facts(vm_type: int | None = None) -> HostFacts:
 
 class Descriptor(Backend):
     """A KVM descriptor: a context manager, which closes only what it opened itself."""
+
+    _fd = -1
+    _owned = False
 
     def __init__(self, fd: int, origin: str, host: HostFacts, *, owned: bool) -> None:
         self._fd = fd
@@ -100,8 +103,9 @@ class Descriptor(Backend):
 
     def __del__(self) -> None:
         if self._owned and self._fd >= 0:
-            warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
-            self.close()
+            text = f"{self!r} was not closed"
+            self.close()  # first: the warning may be an error
+            warn(text, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._origin}, descriptor {self._fd}>"

@@ -7,7 +7,7 @@ The type of a descriptor says its scope, and each is checked when it is taken: a
 from __future__ import annotations
 
 import os
-from errno import EACCES, EBADF, EINVAL, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
+from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _OPEN_REASONS = {
     **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
     **dict.fromkeys((EACCES, EPERM), Unavailable.NO_PERMISSION),
+    EISDIR: Unavailable.NOT_KVM,
 }
 
 
@@ -43,7 +44,7 @@ class Kvm(Descriptor):
         """
         name = os.fsdecode(path)
         try:
-            fd = os.open(name, os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError as error:
             reason = _OPEN_REASONS.get(error.errno or 0, Unavailable.FAILED)
             raise KvmUnavailableError(
@@ -72,8 +73,10 @@ class Kvm(Descriptor):
             version = self.api_version()
         except OSError as error:
             self.close()
+            denied = error.errno in (EACCES, EPERM)
+            reason = Unavailable.NO_PERMISSION if denied else Unavailable.NOT_KVM
             raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", self.origin, Unavailable.NOT_KVM
+                error.errno or 0, error.strerror or "", self.origin, reason
             ) from None
         if version == _uapi.KVM_API_VERSION:
             return self
@@ -87,7 +90,8 @@ class Kvm(Descriptor):
 
         On arm64 the guest's physical address space is made as large as KVM's default, 40 bits,
         or as the host allows if that is less (Documentation/virt/kvm/api.rst 4.2, v6.18).
-        Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if the host makes no such VM.
+        Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if the host makes no such VM, and
+        on arm64 :exc:`~gmemflags.exceptions.CapabilityQueryError` if it does not say how large.
         """
         what = f"VM of type {shown(vm_type)} on {self.origin}"
         argument = -1 if type(vm_type) is not int else vm_type

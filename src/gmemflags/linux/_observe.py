@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EBADF, EIO, EMFILE, ENFILE, ENOTTY
-from itertools import combinations
+from itertools import chain, combinations, islice
 from typing import TYPE_CHECKING
 
 from gmemflags.catalog._mainline import MAINLINE
 from gmemflags.host import query
 from gmemflags.linux._create import Creator
+from gmemflags.linux._kvm import Vm
 from gmemflags.masks._words import bits, u64
 from gmemflags.negotiation._probe_report import ProbeReport
 
@@ -21,18 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gmemflags.catalog._catalog import Catalog
-    from gmemflags.linux._kvm import Vm
 
 # After one of these the next answer would be the same, and say nothing of flags.
 _STOP = frozenset((EMFILE, ENFILE, EIO, EBADF, ENOTTY, EACCES))
-_SINGLES = 65  # the empty mask and 64 single bits
 
 
 def probe(
     vm: Vm,
     catalog: Catalog = MAINLINE,
     *,
-    around: Iterable[int] = (),
+    around: int | Iterable[int] = (),
     limit: int = 4096,
     progress: Callable[[int], object] | None = None,
 ) -> ProbeReport:
@@ -44,14 +43,19 @@ def probe(
     masks tried so far.
 
     An errno that is not about flags (EMFILE, EIO and the like) ends the probe; the report says
-    which. Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the VM cannot be asked.
+    which. Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the VM cannot be asked,
+    :exc:`~gmemflags.exceptions.InconsistentAnswerError` if its answers are no flags, and
+    :exc:`~gmemflags.exceptions.KvmUnavailableError` if the descriptor is no VM any more.
     """
+    centres = [u64(mask) for mask in ((around,) if isinstance(around, int) else around)]
     support = query(vm, catalog)
+    Vm.from_fd(vm.fileno())  # /dev/kvm would answer EINVAL to every mask
     size = os.sysconf("SC_PAGE_SIZE")
     create = Creator(vm, size).create
     seen: dict[int, int] = {}
     stopped = None
-    for mask in _plan(support.mask, seen, [u64(mask) for mask in around], limit):
+    candidates = _candidates(bits(support.mask), seen, centres, limit)
+    for mask in islice((mask for mask in candidates if mask not in seen), limit):
         errno = _try(create, mask)
         if errno in _STOP:
             stopped = errno
@@ -66,39 +70,30 @@ def _try(create: Callable[[int], int], mask: int) -> int:
     try:
         fd = create(mask)
     except OSError as error:
-        return error.errno or 0
+        return error.errno or EIO
     os.close(fd)
     return 0
-
-
-def _plan(listed: int, seen: dict[int, int], around: list[int], limit: int) -> Iterator[int]:
-    # The masks still to try, each once; what was seen so far steers the last part.
-    flags = bits(listed)
-    tried = 0
-    for mask in _candidates(flags, seen, around, limit):
-        if tried >= limit:
-            return
-        if mask not in seen:
-            tried += 1
-            yield mask
 
 
 def _candidates(
     flags: tuple[int, ...], seen: dict[int, int], around: list[int], limit: int
 ) -> Iterator[int]:
+    # What to try, in order; what was seen so far steers the last part.
     yield 0
     yield from (1 << number for number in range(64))
-    yield from around
-    everything = _SINGLES - 1 - len(flags) + (1 << len(flags)) <= limit
-    for size in range(2, len(flags) + 1 if everything else 3):
-        yield from (sum(chosen) for chosen in combinations(flags, size))
-    if everything:
+    if 64 - len(flags) + (1 << len(flags)) <= limit:
+        for size in range(2, len(flags) + 1):
+            yield from map(sum, combinations(flags, size))
+        yield from around
         return
+    yield from around
+    yield from map(sum, combinations(flags, 2))
     centres = [*around, *(mask for mask, errno in seen.items() if not errno)]
+    known = set(centres)
     for centre in centres:  # grows while it is walked
-        for size in (1, 2):
-            for chosen in combinations(flags, size):
-                mask = centre ^ sum(chosen)
-                yield mask
-                if seen.get(mask) == 0 and mask not in centres:
-                    centres.append(mask)
+        for flipped in chain(flags, map(sum, combinations(flags, 2))):
+            mask = centre ^ flipped
+            yield mask
+            if seen.get(mask) == 0 and mask not in known:
+                known.add(mask)
+                centres.append(mask)

@@ -33,8 +33,7 @@ def foreign(support: Support, request: Request) -> int:
     """The bits that the caller's flag classes and the catalog call by different names."""
     mask = 0
     for bit, name in request.claims:
-        names = support.catalog.names(bit)
-        if names and name not in names:
+        if support.catalog.name_of(bit) not in (None, name):
             mask |= bit
     return mask
 
