@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         InvalidMaskError,
         KvmUnavailableError,
         NegotiationError,
+        PoolError,
         RecordError,
     )
     from gmemflags.host import (
@@ -56,18 +57,40 @@ if TYPE_CHECKING:
         bits,
         u64,
     )
-    from gmemflags.negotiation import Resolution, negotiate, resolve
-    from gmemflags.negotiation._problem import Outcome, Problem, Reason, Role, Suggestion
+    from gmemflags.negotiation import (
+        Resolution,
+        negotiate,
+        resolve,
+    )
+    from gmemflags.negotiation._compare import (
+        Comparison,
+        Loss,
+        Relation,
+        compare,
+    )
+    from gmemflags.negotiation._fleet import (
+        Baseline,
+        Lacking,
+        baseline,
+    )
+    from gmemflags.negotiation._problem import (
+        Outcome,
+        Problem,
+        Reason,
+        Role,
+        Suggestion,
+    )
 
-__all__ = [
-    "MAINLINE",
+__all__ = [  # noqa: RUF022  # in the order of sorted()
     "Always",
     "Backend",
+    "Baseline",
     "BitState",
     "Capability",
     "CapabilityQueryError",
     "Catalog",
     "CatalogError",
+    "Comparison",
     "Excludes",
     "FlagSyntaxError",
     "GmemFlagsError",
@@ -77,16 +100,21 @@ __all__ = [
     "InconsistentAnswerError",
     "InvalidMaskError",
     "KvmUnavailableError",
+    "Lacking",
+    "Loss",
+    "MAINLINE",
     "Need",
     "NegotiationError",
     "Never",
     "Outcome",
+    "PoolError",
     "Prerequisites",
     "Problem",
     "Profile",
     "Reason",
     "RecordError",
     "Refused",
+    "Relation",
     "Request",
     "Requires",
     "Resolution",
@@ -95,7 +123,9 @@ __all__ = [
     "Stage",
     "Suggestion",
     "Support",
+    "baseline",
     "bits",
+    "compare",
     "format_mask",
     "lint",
     "negotiate",
@@ -136,6 +166,7 @@ _ROOMS = {
         "InvalidMaskError",
         "KvmUnavailableError",
         "NegotiationError",
+        "PoolError",
         "RecordError",
     ),
     "host": (
@@ -154,6 +185,17 @@ _ROOMS = {
         "negotiate",
         "resolve",
     ),
+    "negotiation._compare": (
+        "Comparison",
+        "Loss",
+        "Relation",
+        "compare",
+    ),
+    "negotiation._fleet": (
+        "Baseline",
+        "Lacking",
+        "baseline",
+    ),
     "negotiation._problem": (
         "Outcome",
         "Problem",
@@ -165,14 +207,16 @@ _ROOMS = {
 _HOMES = {name: f"{__name__}.{room}" for room, names in _ROOMS.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+if not TYPE_CHECKING:  # a checker that sees __getattr__ takes any name for known
 
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -31,6 +31,7 @@ __all__ = [
     "InvalidMaskError",
     "KvmUnavailableError",
     "NegotiationError",
+    "PoolError",
     "RecordError",
     "Unavailable",
 ]
@@ -104,6 +105,21 @@ class RecordError(GmemFlagsError, ValueError):
 
     def __str__(self) -> str:
         return f"at {self.path}: {self.problem}"
+
+
+class PoolError(GmemFlagsError, ValueError):
+    """Hosts that cannot be one pool, or none at all.
+
+    ``origin`` is the odd one, empty if there is no host; ``problem`` says what is odd about it.
+    """
+
+    def __init__(self, origin: str, problem: str) -> None:
+        super().__init__(origin, problem)
+        self.origin = origin
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.problem}" if self.origin else self.problem
 
 
 class NegotiationError(GmemFlagsError):

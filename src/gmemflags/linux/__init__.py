@@ -21,11 +21,13 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module  # noqa: PLC0415  # seldom wanted
+if not TYPE_CHECKING:  # a checker that sees __getattr__ takes any name for known
 
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_LATER[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        from importlib import import_module  # noqa: PLC0415  # seldom wanted
+
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(_LATER[name]), name)
+        globals()[name] = value
+        return value

@@ -41,16 +41,19 @@ if TYPE_CHECKING:
 
 _LSM = "a security module (SELinux, say) denies it: see the audit log"
 _MEANINGS = {
-    EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead",
+    EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
+    " create it in the process that made the VM",
     EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE or close some",
     ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
-    ENOMEM: "the kernel has no memory for it",
-    EFAULT: "the kernel could not read the request: this is a fault of gmemflags",
+    ENOMEM: "the kernel has no memory for it: free some, or see the limits of the control group",
+    EFAULT: "the kernel could not read the request, a fault of gmemflags: report it",
     EACCES: _LSM,
     EPERM: _LSM,
-    ENOTTY: "this kernel is built without guest_memfd, or the descriptor is no VM",
-    EBADF: "the VM's descriptor is closed",
+    ENOTTY: "this kernel is built without guest_memfd, or the descriptor is no VM: ask for"
+    " KVM_CAP_GUEST_MEMFD first",
+    EBADF: "the VM's descriptor is closed: keep it open until the file is made",
 }
+_OTHER = "no reason that is known of KVM_CREATE_GUEST_MEMFD: see the errno"
 
 
 class Creator:
@@ -99,7 +102,7 @@ def _told(
 ) -> GuestMemfdCreateError:
     # The kernel's error with what it means here.
     number = error.errno or 0
-    meaning, support = _MEANINGS.get(number, "the kernel gives no other reason"), None
+    meaning, support = _MEANINGS.get(number, _OTHER), None
     if number == EINVAL:
         meaning, support = _refusal(vm, mask, resolution)
     return GuestMemfdCreateError(
@@ -134,7 +137,10 @@ def _unlisted(support: Support, mask: int) -> str:
 
 
 def _combination(support: Support) -> str:
-    return f"{_listed(support)}, but not this combination; gmemflags probe shows which it takes"
+    return (
+        f"{_listed(support)}, but takes not this combination, or not with this size; gmemflags"
+        " probe shows which it takes"
+    )
 
 
 def _after(resolution: Resolution, support: Support) -> str:
@@ -143,7 +149,8 @@ def _after(resolution: Resolution, support: Support) -> str:
     if again.ok and again.mask == resolution.mask:
         return (
             f"{_listed(support)}, and {support.catalog.name} has no rule against this mask: kernel"
-            " and catalog contradict each other; gmemflags probe shows what this kernel takes"
+            " and catalog contradict each other, unless these flags want another size; gmemflags"
+            " probe shows what this kernel takes"
         )
     asked = resolution.support
     why = _unlisted(support, resolution.mask) or f"for this VM it is {again.headline}"

@@ -1,20 +1,22 @@
 """Learning: from what a kernel took and refused to the rules that explain it.
 
-Pure. A rule is reported only if it holds in every observation and some observation would be
-wrong without it; what no rule explains is reported as it is. Nothing is claimed about a flag
-that was never taken, unless everything was tried.
+Pure. A rule is reported only if it holds in every observation and some refused mask would break
+it; what no rule explains is reported as it is. Nothing is claimed about a flag that was never
+taken, unless everything was tried.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from gmemflags.catalog._rules import Always, Excludes, Never, Requires
 from gmemflags.catalog._text import describe_mask
-from gmemflags.masks._words import bits
+from gmemflags.masks._words import MASK, bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gmemflags.catalog._catalog import Catalog
     from gmemflags.catalog._rules import Rule
@@ -30,187 +32,181 @@ def learn(
     ``universe`` are the bits of which a rule may say that no mask takes them.
     """
     relation = _Relation(taken, refused)
-    evidence = _Evidence(taken, catalog, source)
-    rules: list[Rule] = [
-        *_never(relation, universe, evidence),
-        *_always(relation, evidence),
-        *_requires(relation, evidence),
-        *_excludes(relation, evidence),
-    ]
-    unexplained = {mask for mask in refused if all(rule.holds(mask) for rule in rules)}
-    for rule in _alternatives(relation, unexplained, evidence):
-        rules.append(rule)
-        unexplained = {mask for mask in unexplained if rule.holds(mask)}
-    return tuple(rules), frozenset(unexplained)
+    rules = [*_always_and_never(relation, universe), *_requires(relation), *_excludes(relation)]
+    rest = frozenset(filter(allowed_by(rules), refused))
+    if rest:
+        rules += _alternatives(relation, rest)
+        rest = frozenset(filter(allowed_by(rules), rest))
+    return tuple(_cited(rule, relation, catalog, source) for rule in rules), rest
+
+
+def allowed_by(rules: Iterable[Rule]) -> Callable[[int], bool]:
+    """A test of masks: whether all ``rules`` hold. Made once for many masks."""
+    clauses = [clause for rule in rules for clause in rule.clauses(MASK)]
+
+    def allowed(mask: int) -> bool:
+        for clear, ways in clauses:
+            if not clear & ~mask and all(way & ~mask for way in ways):
+                return False
+        return True
+
+    return allowed
+
+
+def _broken(rule: Rule, masks: Iterable[int]) -> Masks:
+    allowed = allowed_by([rule])
+    return frozenset(mask for mask in masks if not allowed(mask))
 
 
 def _simplest(mask: int) -> tuple[int, int]:
     return mask.bit_count(), mask
 
 
-class _Evidence:
-    """Writes the why of a rule: the simplest mask that was refused, and one that was taken."""
+def _cited(rule: Rule, relation: _Relation, catalog: Catalog, source: str) -> Rule:
+    # With its why: the simplest mask that it refuses, and what was taken with the same flags.
+    no = min(_broken(rule, relation.refused), key=_simplest)
+    why = f"Observed: {describe_mask(no, catalog)} is refused"
+    yes = min((mask for mask in relation.taken if not no & ~mask), key=_simplest, default=None)
+    if yes is not None:
+        why += f", {describe_mask(yes, catalog)} is taken"
+    return evolve(rule, why=f"{why}.", source=source)
 
-    def __init__(self, taken: Masks, catalog: Catalog, source: str) -> None:
-        self.taken, self.catalog, self.source = taken, catalog, source
 
-    def why(self, witness: Iterable[int]) -> str:
-        """What was observed, for a rule that ``witness``, refused masks, would have broken."""
-        no = min(witness, key=_simplest)
-        text = f"Observed: {describe_mask(no, self.catalog)} is refused"
-        yes = min((mask for mask in self.taken if not no & ~mask), key=_simplest, default=None)
-        return text + (f", {describe_mask(yes, self.catalog)} is taken." if yes else ".")
+def _union(masks: Iterable[int]) -> int:
+    union = 0
+    for mask in masks:
+        union |= mask
+    return union
+
+
+def _common(masks: Iterable[int]) -> int:
+    common = MASK
+    for mask in masks:
+        common &= mask
+    return common
 
 
 class _Relation:
-    """Which flags come with which others, in all that was taken and witnessed by a refusal."""
+    """Which flags go with which in all that was taken, as far as some refusal bears it out.
+
+    ``live`` bits were in some mask taken, ``always`` in every one, and each other live bit has
+    an entry in ``common``, what all masks taken with it share, in ``implied``, what it requires,
+    directly or not, in ``apart``, what it excludes, and in ``classes``, the flags that require it
+    and that it requires, with itself.
+    """
 
     def __init__(self, taken: Masks, refused: Masks) -> None:
         self.taken, self.refused = taken, refused
-        self.live = self.always = 0
-        for mask in taken:
-            self.live |= mask
-        self.always = self.live if taken else 0
-        for mask in taken:
-            self.always &= mask
-        self.free = self.live & ~self.always
-        self.with_: dict[int, int] = {}
-        self.near: dict[int, int] = {}
-        for bit in bits(self.free):
-            together, ever = self.live, 0
-            for mask in taken:
-                if mask & bit:
-                    together &= mask
-                    ever |= mask
-            self.with_[bit] = together & self.free
-            self.near[bit] = ever
-        self.implied = {
-            bit: sum(y for y in bits(self.with_[bit] & ~bit) if self.witness(bit, y))
-            for bit in self.with_
-        }
-        self.classes = self._classes()
-
-    def witness(self, bit: int, without: int) -> list[int]:
-        """The refused masks with ``bit`` and without ``without``."""
-        return [mask for mask in self.refused if mask & bit and not mask & without]
-
-    def both(self, one: int, other: int) -> list[int]:
-        """The refused masks with both bits."""
-        return [mask for mask in self.refused if mask & one and mask & other]
-
-    def _classes(self) -> dict[int, int]:
-        # Flags that imply each other, by every one of them.
-        return {
-            bit: bit | sum(y for y in bits(implied) if self.implied[y] & bit)
+        self.live = _union(taken)
+        self.always = self.live & _common(taken)
+        free = self.live & ~self.always
+        self.common: dict[int, int] = {}
+        self.implied: dict[int, int] = {}
+        self.apart: dict[int, int] = {}
+        for bit in bits(free):
+            yes = [mask for mask in taken if mask & bit]
+            no = [mask for mask in refused if mask & bit]
+            self.common[bit] = _common(yes)
+            self.implied[bit] = _common(yes) & free & ~bit & ~_common(no)
+            self.apart[bit] = free & ~_union(yes) & _union(no)
+        self._close()
+        self.classes = {
+            bit: bit | sum(other for other in bits(implied) if self.implied[other] & bit)
             for bit, implied in self.implied.items()
         }
 
+    def _close(self) -> None:
+        # What a required flag requires is required as well, also where no refusal shows it.
+        for middle in self.implied:
+            for bit, implied in self.implied.items():
+                if implied & middle:
+                    self.implied[bit] |= self.implied[middle] & ~bit
 
-def _never(relation: _Relation, universe: int, evidence: _Evidence) -> list[Rule]:
-    dead = sum(
-        bit
-        for bit in bits(universe & ~relation.live)
-        if any(mask & bit for mask in relation.refused)
-    )
-    if not dead:
-        return []
-    return [
-        Never(
-            dead,
-            why=evidence.why([mask for mask in relation.refused if mask & dead]),
-            source=evidence.source,
-        )
-    ]
+    def all_classes(self) -> list[int]:
+        """Every class once, as a mask, in order of the first flags."""
+        return [members for bit, members in self.classes.items() if bit == members & -members]
 
+    def beyond(self, members: int) -> int:
+        """What a class requires outside itself."""
+        return self.implied[members & -members] & ~members
 
-def _always(relation: _Relation, evidence: _Evidence) -> list[Rule]:
-    forced = sum(
-        bit for bit in bits(relation.always) if any(not mask & bit for mask in relation.refused)
-    )
-    if not forced:
-        return []
-    return [
-        Always(
-            forced,
-            why=evidence.why([mask for mask in relation.refused if forced & ~mask]),
-            source=evidence.source,
-        )
-    ]
+    def excluded(self, mask: int) -> int:
+        """What some flag of ``mask`` excludes."""
+        return _union(self.apart[bit] for bit in bits(mask))
 
 
-def _requires(relation: _Relation, evidence: _Evidence) -> list[Rule]:
-    rules: list[Rule] = []
-    for bit, members in relation.classes.items():
+def _always_and_never(relation: _Relation, universe: int) -> Iterator[Rule]:
+    dead = universe & ~relation.live & _union(relation.refused)
+    if dead:
+        yield Never(dead, why="", source="")
+    forced = relation.always & ~_common(relation.refused)
+    if forced:
+        yield Always(forced, why="", source="")
+
+
+def _requires(relation: _Relation) -> Iterator[Rule]:
+    for members in relation.all_classes():
         first = members & -members
-        if bit != first:
-            continue
         rest = members ^ first
         if rest:  # equivalent flags: the first stands for all
-            rules.append(_require(relation, first, rest, evidence))
-            rules.append(_require(relation, rest, first, evidence))
-        beyond = relation.implied[first] & ~members
-        direct = beyond
+            yield Requires(first, all_of=rest, why="", source="")
+            yield Requires(rest, all_of=first, why="", source="")
+        direct = beyond = relation.beyond(members)
         for other in bits(beyond):
-            direct &= ~(relation.implied[other] & ~relation.classes[other])
+            direct &= ~relation.beyond(relation.classes[other])
         if direct:
-            rules.append(_require(relation, members, direct, evidence))
-    return rules
+            yield Requires(members, all_of=direct, why="", source="")
 
 
-def _require(relation: _Relation, flag: int, needed: int, evidence: _Evidence) -> Rule:
-    witness = [mask for mask in relation.refused if mask & flag and needed & ~mask]
-    return Requires(flag, all_of=needed, why=evidence.why(witness), source=evidence.source)
-
-
-def _excludes(relation: _Relation, evidence: _Evidence) -> list[Rule]:
-    def apart(one: int, other: int) -> bool:
-        return not relation.near[one] & other and bool(relation.both(one, other))
-
-    rules: list[Rule] = []
-    firsts = sorted({members & -members for members in relation.classes.values()})
-    for one in firsts:
+def _excludes(relation: _Relation) -> Iterator[Rule]:
+    classes = relation.all_classes()
+    for index, one in enumerate(classes):
+        mine, above = relation.excluded(one), relation.excluded(relation.beyond(one))
         partners = 0
-        for other in firsts:
-            if other <= one or not apart(one, other):
-                continue
-            implied = any(
-                apart(a, b)
-                for a in (one, *bits(relation.implied[one] & ~relation.classes[one]))
-                for b in (other, *bits(relation.implied[other] & ~relation.classes[other]))
-                if (a, b) != (one, other)
-            )
-            partners |= 0 if implied else other
+        for other in classes[index + 1 :]:
+            beyond = relation.beyond(other)
+            implied = above & (other | beyond) or mine & beyond
+            partners |= other if mine & other and not implied else 0
         if partners:
-            witness = [mask for mask in relation.refused if mask & one and mask & partners]
-            rules.append(Excludes(one, partners, why=evidence.why(witness), source=evidence.source))
-    return rules
+            yield Excludes(one, partners, why="", source="")
 
 
-def _alternatives(relation: _Relation, unexplained: set[int], evidence: _Evidence) -> list[Rule]:
+def _alternatives(relation: _Relation, rest: Masks) -> list[Rule]:
     # "A requires B or C", and "every mask needs B or C", where that tells more than it takes.
-    rules: list[Rule] = []
-    for bit in (0, *bits(relation.free)):
-        common = relation.always | (relation.with_[bit] if bit else 0)
-        ways = _minimal({mask & ~common for mask in relation.taken if mask & bit == bit})
-        explained = {
-            mask for mask in unexplained if mask & bit == bit and all(way & ~mask for way in ways)
-        }
-        if 0 in ways or not 1 < len(ways) <= len(explained) + 1:
-            continue
-        any_of = tuple(sorted(ways))
-        why = evidence.why(explained)
-        rules.append(
-            Requires(bit, any_of=any_of, why=why, source=evidence.source)
-            if bit
-            else Always(any_of=any_of, why=why, source=evidence.source)
+    # A flag comes after those that it requires, because their rules hold for it as well.
+    flags = sorted(relation.all_classes(), key=lambda flag: relation.beyond(flag).bit_count())
+    found: dict[Rule, Masks] = {}
+    unexplained = rest
+    for flag in (0, *flags):
+        ways = _ways(relation, flag & -flag, len(rest) + 1)
+        rule = (
+            Requires(flag, any_of=ways, why="", source="")
+            if flag
+            else Always(any_of=ways, why="", source="")
         )
-        unexplained = unexplained - explained
-    return rules
+        broken = _broken(rule, rest)
+        if 1 < len(ways) <= len(unexplained & broken) + 1:
+            found[rule] = broken
+            unexplained -= broken
+    return _needed(found)
 
 
-def _minimal(masks: Iterable[int]) -> list[int]:
+def _ways(relation: _Relation, bit: int, enough: int) -> tuple[int, ...]:
+    # What the masks taken with ``bit`` have besides: those that contain no other such mask. Where
+    # they are more than ``enough``, some are left out.
+    common = relation.common.get(bit, relation.always)
+    masks = {mask & ~common for mask in relation.taken if mask & bit == bit}
     kept: list[int] = []
-    for mask in sorted(masks, key=int.bit_count):
-        if all(other & ~mask for other in kept):
+    for mask in sorted(masks, key=_simplest):
+        if len(kept) <= enough and all(other & ~mask for other in kept):
             kept.append(mask)
-    return kept
+    return tuple(sorted(kept))
+
+
+def _needed(found: dict[Rule, Masks]) -> list[Rule]:
+    # Without the rules that break nothing but what the others break, too.
+    for rule, broken in tuple(found.items()):
+        others = [found[other] for other in found if other is not rule]
+        if not broken.difference(*others):
+            del found[rule]
+    return list(found)

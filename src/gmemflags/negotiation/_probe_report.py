@@ -17,29 +17,31 @@ CREATE, the one stage that creation can confirm.
 from __future__ import annotations
 
 from errno import EINVAL
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from gmemflags.catalog._frozendict import FrozenDict
 from gmemflags.catalog._rules import Never, Refused, Stage
-from gmemflags.catalog._text import describe_mask
+from gmemflags.catalog._text import describe_mask, format_rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks._flagword import flag_class
-from gmemflags.masks._words import MASK, bits, u64
-from gmemflags.negotiation._learn import learn
+from gmemflags.masks._words import MASK, bits, u32, u64
+from gmemflags.negotiation._learn import allowed_by, learn
 from gmemflags.negotiation._resolve import applicable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gmemflags.catalog._catalog import Catalog
     from gmemflags.catalog._rules import Rule
     from gmemflags.host import Support
+    from gmemflags.masks import FlagWord
 
 
 def _observations(observations: Mapping[int, int]) -> FrozenDict[int, int]:
-    return FrozenDict({u64(mask): errno for mask, errno in observations.items()})
+    return FrozenDict({u64(mask): u32(errno) for mask, errno in observations.items()})
 
 
 @frozen(kw_only=True)
@@ -56,23 +58,30 @@ class ProbeReport:
     observations: Mapping[int, int] = field(converter=_observations)
     size: int
     stopped: int | None = None
-    rules: tuple[Rule, ...] = field(init=False, eq=False)
-    """All Requires, Excludes, Always and Never that hold in every observation, reduced."""
-    unexplained: frozenset[int] = field(init=False, eq=False)
-    """The masks that were refused although those rules allow them."""
 
-    def __attrs_post_init__(self) -> None:
+    @cached_property
+    def _learnt(self) -> tuple[tuple[Rule, ...], frozenset[int]]:
         universe = MASK & ~self.undetermined
-        catalog = self.support.catalog
-        rules, rest = learn(self.taken, self.refused, universe, catalog, self.source)
-        object.__setattr__(self, "rules", rules)
-        object.__setattr__(self, "unexplained", rest)
+        return learn(self.taken, self.refused, universe, self.support.catalog, self.source)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All Requires, Excludes, Always and Never that hold in every observation, reduced."""
+        return self._learnt[0]
+
+    @property
+    def unexplained(self) -> frozenset[int]:
+        """The masks that were refused although those rules allow them."""
+        return self._learnt[1]
 
     @property
     def source(self) -> str:
         """The citation of the rules that were learnt here."""
         kernel = self.support.host.kernel or "an unknown kernel"
-        return f"probe of {self.support.origin}, {kernel}: {len(self.observations)} masks tried"
+        return (
+            f"probe of {self.support.origin}, {kernel}: {len(self.observations)} masks tried"
+            f" with files of {self.size} bytes and reserved words of zero"
+        )
 
     @property
     def taken(self) -> frozenset[int]:
@@ -115,50 +124,81 @@ class ProbeReport:
     @property
     def contradictions(self) -> tuple[str, ...]:
         """Where kernel and catalog contradict each other, a sentence each."""
-        support = self.support
-        rules = applicable(support, Stage.CREATE)
-        found: list[str] = []
-        for mask, errno in self.observations.items():
-            what, name = describe_mask(mask, support.catalog), support.catalog.name
-            allowed = all(rule.holds(mask) for rule in rules)
-            if not errno and mask & ~support.mask:
-                found.append(f"{what} is taken, and {support.origin} does not list all of it")
-            elif not errno and not allowed:
-                found.append(f"{what} is taken, and {name} has a rule against it")
-            elif errno == EINVAL and allowed and not mask & ~(support.mask & support.catalog.named):
-                found.append(f"{what} is refused, and {name} allows it")
-        return tuple(found)
+        return (*self._taken_against(), *self._refused_against())
+
+    def _taken_against(self) -> Iterator[str]:
+        support, catalog = self.support, self.support.catalog
+        host = support.host
+        rules = [
+            rule
+            for rule in applicable(support, Stage.CREATE)
+            if rule.hosts.include(host.machine, host.vm_type)
+        ]
+        for mask in _in_order(self.taken):
+            what = describe_mask(mask, catalog)
+            if support.guest_memfd is False:
+                yield f"{what} is taken, and {support.origin} says that it has no guest_memfd"
+            elif mask & ~support.mask:
+                yield f"{what} is taken, and {support.origin} does not list all of it"
+            for rule in rules:
+                if not rule.holds(mask):
+                    against = format_rule(rule, catalog)
+                    yield f"{what} is taken, and {catalog.name} has a rule against it: {against}"
+
+    def _refused_against(self) -> Iterator[str]:
+        support, catalog = self.support, self.support.catalog
+        if support.guest_memfd is False:
+            return
+        usable, allowed = (
+            support.mask & catalog.named,
+            allowed_by(applicable(support, Stage.CREATE)),
+        )
+        for mask in _in_order(self.refused):
+            if not mask & ~usable and allowed(mask):
+                yield f"{describe_mask(mask, catalog)} is refused, and {catalog.name} allows it"
 
     def as_catalog(self, name: str) -> Catalog:
         """The catalog that this kernel obeys at CREATE; later stages keep their rules.
 
-        Listed bits without a name are called ``BIT_n``. Raises
-        :exc:`~gmemflags.exceptions.CatalogError` if the report is not complete.
+        Rules for CREATE that speak of other hosts than this one stay as well. Listed bits without
+        a name are called ``BIT_n``. Raises :exc:`~gmemflags.exceptions.CatalogError` if the
+        report is not complete.
         """
         if not self.complete:
             raise CatalogError(name, "the probe is not complete, so its rules may be too few")
-        catalog = self.support.catalog
-        members = {known: member.value for known, member in catalog.flags.__members__.items()}
-        for bit in bits((self.support.mask | self._seen) & ~catalog.named):
-            members[f"BIT_{bit.bit_length() - 1}"] = bit
-        flags = flag_class("ProbedFlag", members)
-        named = catalog.named | self.support.mask | self._seen
+        host, catalog = self.support.host, self.support.catalog
+        used = self.support.mask | self._seen
         why = "Observed: it is refused, and no simpler rule explains it."
-        refused = [
-            Refused(mask, why=why, source=self.source)
-            for mask in sorted(self.unexplained)
-            if not mask & ~named
+        rules = [
+            *_named_only(self.rules, catalog.named | used),
+            *(Refused(mask, why=why, source=self.source) for mask in _in_order(self.unexplained)),
         ]
-        learnt = [rule for rule in map(_within(named), self.rules) if rule]
-        later = [rule for rule in catalog.rules if rule.stage > Stage.CREATE]
-        return evolve(catalog, name=name, flags=flags, rules=[*learnt, *refused, *later])
+        for rule in catalog.rules:
+            here = rule.hosts.include(host.machine, host.vm_type)
+            if rule.stage > Stage.CREATE or here is False:
+                rules.append(rule)
+        return evolve(catalog, name=name, flags=_flags(catalog, used), rules=rules)
 
 
-def _within(named: int) -> Callable[[Rule], Rule | None]:
+def _in_order(masks: Iterable[int]) -> list[int]:
+    return sorted(masks, key=lambda mask: (mask.bit_count(), mask))
+
+
+def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
+    # The flags of a catalog, and names for those bits that have none there.
+    members = {name: member.value for name, member in catalog.flags.__members__.items()}
+    for bit in bits(used & ~catalog.named):
+        name = f"BIT_{bit.bit_length() - 1}"
+        while name in members:
+            name += "_"
+        members[name] = bit
+    return flag_class("ProbedFlag", members)
+
+
+def _named_only(rules: Iterable[Rule], named: int) -> Iterator[Rule]:
     # A catalog says nothing of bits without a name: nobody can ask for them.
-    def within(rule: Rule) -> Rule | None:
+    for rule in rules:
         if not isinstance(rule, Never):
-            return rule
-        return evolve(rule, mask=rule.mask & named) if rule.mask & named else None
-
-    return within
+            yield rule
+        elif rule.mask & named:
+            yield evolve(rule, mask=rule.mask & named)
