@@ -81,7 +81,8 @@ if TYPE_CHECKING:
         Suggestion,
     )
 
-__all__ = [  # noqa: RUF022  # in the order of sorted()
+__all__ = [
+    "MAINLINE",
     "Always",
     "Backend",
     "Baseline",
@@ -102,7 +103,6 @@ __all__ = [  # noqa: RUF022  # in the order of sorted()
     "KvmUnavailableError",
     "Lacking",
     "Loss",
-    "MAINLINE",
     "Need",
     "NegotiationError",
     "Never",

@@ -1,0 +1,130 @@
+"""From the arguments to the exit status: finds the command, runs it, and tells what went wrong."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from importlib import import_module
+from textwrap import wrap
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+
+from gmemflags._cli._out import complain, emit, flush
+from gmemflags._cli._status import TELLABLE, CommandError, Status, as_command_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+# Each is a module of this package with an underscore before its name, loaded when it is called.
+COMMANDS = {
+    "show": "Show which guest_memfd flags a host lists, and for which type of VM.",
+    "check": "Check whether a host takes the flags you want, and say why not.",
+    "catalogs": "List the flags, numbers, rules and profiles of kernel trees.",
+}
+_EXIT = """\
+exit status:
+  0  yes, or done
+  1  no, and the no is well founded
+  2  the command or its input is wrong
+  3  no answer could be had: no device, no permission, or only an upper bound
+"""
+
+
+class Command(Protocol):
+    """What the module of a command has: it adds its options, and does it for an exit status."""
+
+    add: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], int]
+
+
+class _Format(RawDescriptionHelpFormatter):
+    # Names of hosts and catalogs have hyphens, and must stay whole.
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(ArgumentParser):
+    """A parser that ends in a :class:`CommandError` and prints through this room's one place."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_Format, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise CommandError(message, f"see `{self.prog} --help`")
+
+    def print_help(self, file: object = None) -> None:
+        """Print the help text; ``file`` is argparse's and not used."""
+        del file
+        emit(self.format_help().rstrip("\n"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default that of the process; return the exit status."""
+    try:
+        return _told(list(sys.argv[1:] if argv is None else argv))
+    except BrokenPipeError:
+        return Status.BROKEN_PIPE
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+
+
+def _told(argv: list[str]) -> int:
+    try:
+        status = _run(argv)
+        flush()
+        return status
+    except CommandError as error:
+        end = error
+    except TELLABLE as error:
+        end = as_command_error(error)
+    complain(end.what, end.remedy)
+    return end.status
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        if argv and argv[0] in COMMANDS:
+            return _command(argv[0], argv[1:])
+        return _top(argv)
+    except SystemExit:  # argparse, after a help text
+        return Status.YES
+
+
+def _command(name: str, argv: list[str]) -> int:
+    command = cast("Command", import_module(f"gmemflags._cli._{name}"))
+    parser = Parser(prog=f"gmemflags {name}", description=COMMANDS[name])
+    command.add(parser)
+    return command.run(parser.parse_intermixed_args(argv))
+
+
+def _top(argv: list[str]) -> int:
+    commands = "\n".join(f"  {name:<10}{sentence}" for name, sentence in COMMANDS.items())
+    parser = Parser(
+        prog="gmemflags",
+        description="Ask KVM which guest_memfd flags it takes, and agree on some.",
+        epilog=f"commands:\n{commands}\n\n{_EXIT}",
+    )
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help="what to do: see below")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    args = parser.parse_args(argv)
+    if args.version:
+        emit(f"gmemflags {version('gmemflags')}")
+        return Status.YES
+    if args.command in COMMANDS:
+        return _command(args.command, [])
+    listed = f"name one of {', '.join(COMMANDS)}: `gmemflags COMMAND --help` tells more"
+    if args.command is None:
+        raise CommandError("no command is given", listed)
+    raise CommandError(f"no command is called {args.command!r}", listed)
+
+
+def version(distribution: str) -> str:
+    """The version that is installed; a source tree alone has none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "of a source tree that is not installed"

@@ -1,0 +1,1 @@
+"""The command line: every command and option, exit status and error, as a user sees them."""

@@ -1,0 +1,93 @@
+"""What all tests share: hypothesis profiles, and the two things that some tests need."""
+
+import errno
+import fcntl
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from gmemflags.linux import Kvm, Vm
+from tests.standin.kernel import KVM_GET_API_VERSION, require, require_standin
+
+# Deadlines are off: the machines are noisy, and a law is no benchmark.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=300, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@functools.cache
+def why_no_kvm() -> str | None:
+    """None if /dev/kvm can be used here, else one sentence why not; asked without our own code."""
+    try:
+        descriptor = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return f"/dev/kvm cannot be opened: {error}."
+    try:
+        fcntl.ioctl(descriptor, KVM_GET_API_VERSION)
+    except OSError as error:
+        return f"/dev/kvm is no KVM: {error}."
+    finally:
+        os.close(descriptor)
+    return None
+
+
+@pytest.fixture
+def kvm() -> Iterator[Kvm]:
+    """The real /dev/kvm; skips or fails, as GMEMFLAGS_REQUIRE says, where there is none."""
+    require("kvm", why_no_kvm())
+    with Kvm.open() as device:
+        yield device
+
+
+@pytest.fixture
+def vm(kvm: Kvm) -> Iterator[Vm]:
+    """A new VM of the default type on the real /dev/kvm."""
+    with kvm.create_vm() as machine:
+        yield machine
+
+
+@pytest.fixture
+def standin() -> None:
+    """Nothing; skips or fails, as GMEMFLAGS_REQUIRE says, where no scripted kernel can run."""
+    require_standin()
+
+
+@pytest.fixture
+def null() -> Iterator[int]:
+    """A descriptor of /dev/null: what a scripted kernel answers for, and what no real one does."""
+    descriptor = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.fixture
+def closed() -> int:
+    """A number that is no open descriptor, and that nothing here opens by chance."""
+    number = 1_000_000
+    with pytest.raises(OSError, match=f"Errno {errno.EBADF}"):
+        os.fstat(number)
+    return number
+
+
+@pytest.fixture
+def python() -> Callable[..., list[str]]:
+    """Run a program in a new interpreter that knows nothing of this one; the lines it printed."""
+    return run_python
+
+
+def run_python(program: str, *arguments: object, command: str = sys.executable) -> list[str]:
+    """Run ``program`` as a child; anything on its standard error fails the test."""
+    child = subprocess.run(
+        [command, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    return child.stdout.splitlines()
