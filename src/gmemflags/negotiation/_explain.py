@@ -36,7 +36,7 @@ def problems(support: Support, request: Request) -> tuple[Problem, ...]:
         return tuple(found)
     message = (
         f"{support.origin} answers for the best imaginable VM, so its yes is only an upper bound:"
-        " query the VM's own descriptor, or ask for scope=Scope.SYSTEM"
+        " query the VM's own descriptor, or ask for system scope"
     )
     return (Problem(reason=Reason.ONLY_UPPER_BOUND, message=message),)
 

@@ -72,7 +72,7 @@ def _changes(support: Support, request: Request) -> Iterator[Change]:
         if mask is not None and mask & ~request.required:
             text = describe_mask(mask & ~request.required, catalog)
             yield f"require {text} as well", partial(_require, mask)
-        yield "let prerequisites be added (prerequisites=Prerequisites.ADD)", _add
+        yield "let prerequisites be added", _add
     for bit in bits(request.forbidden & catalog.named):
         yield f"do not forbid {describe(bit, catalog)}", partial(_allow, bit)
     for bit in bits(request.required):
@@ -99,14 +99,14 @@ def _prefer(bit: int, request: Request) -> Request:
 def _other_changes(request: Request) -> Iterator[Change]:
     if request.until > Stage.CREATE:
         yield (
-            "care for creation alone (until=Stage.CREATE), and bind or use it nowhere",
+            "care for creation alone (until create), and bind or use it nowhere",
             lambda r: evolve(r, until=Stage.CREATE),
         )
     for need in request.needs:
         yield f"do without KVM_CAP_{need.capability}", partial(_without, need)
     if request.scope is Scope.VM:
         yield (
-            "ask for an upper bound only (scope=Scope.SYSTEM)",
+            "ask for an upper bound only (system scope)",
             lambda r: evolve(r, scope=Scope.SYSTEM),
         )
     if request.digest is not None:
