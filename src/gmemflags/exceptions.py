@@ -47,13 +47,14 @@ class InvalidMaskError(GmemFlagsError, ValueError):
     ``shown`` is the value as text, ``must`` what was needed instead.
     """
 
-    def __init__(self, shown: str, must: str) -> None:
+    def __init__(self, shown: str, must: str = "") -> None:
         super().__init__(shown, must)
         self.shown = shown
         self.must = must
 
     def __str__(self) -> str:
-        return f"{self.shown} is not {self.must}"
+        # Since Python 3.12 EnumType makes an error in a class body anew, from its text alone.
+        return f"{self.shown} is not {self.must}" if self.must else self.shown
 
 
 class FlagSyntaxError(GmemFlagsError, ValueError):

@@ -23,17 +23,25 @@ from attrs import evolve, field, frozen
 from gmemflags.catalog._frozendict import FrozenDict
 from gmemflags.catalog._text import describe, describe_mask
 from gmemflags.exceptions import CatalogError
-from gmemflags.host import Support
 from gmemflags.masks._words import MASK, bits
-from gmemflags.negotiation._reading import Reading, reading
+from gmemflags.negotiation._reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gmemflags.catalog._catalog import Catalog
+    from gmemflags.host import Support
 
 _NAMED = 10
 _ORIGIN = "the baseline of a pool"
+
+
+def _texts(origins: Iterable[str]) -> tuple[str, ...]:
+    return tuple(origins)
+
+
+def _fixed(lacking: Mapping[int, Lacking]) -> FrozenDict[int, Lacking]:
+    return FrozenDict(lacking)
 
 
 @frozen
@@ -43,7 +51,7 @@ class Lacking:
     __module__ = "gmemflags"
 
     count: int
-    first: tuple[str, ...] = field(converter=tuple)
+    first: tuple[str, ...] = field(converter=_texts)
 
 
 @frozen(kw_only=True)
@@ -61,8 +69,8 @@ class Baseline:
 
     support: Support
     count: int
-    lacking: Mapping[int, Lacking] = field(converter=FrozenDict)
-    first: tuple[str, ...] = field(converter=tuple)
+    lacking: Mapping[int, Lacking] = field(converter=_fixed)
+    first: tuple[str, ...] = field(converter=_texts)
 
     def __str__(self) -> str:
         catalog = self.support.catalog
@@ -83,7 +91,8 @@ def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
     """What all of ``hosts`` have; a Baseline among them stands for the hosts that it was made of.
 
     Flags are ANDed, and so are the answers to other capabilities, bit by bit; guest_memfd itself
-    is there if no host answers 0. A bit is unknowable where it is unknowable on any host.
+    is there if no host answers 0. A bit is unknowable where it is unknowable on any host; and so
+    are bits 63:32 where none of them is left and the catalog numbers no FLAGS_HI to say so.
 
     Raises :exc:`~gmemflags.exceptions.CatalogError` if there is no host, or if they differ in
     catalog, scope, machine or VM type: the message names the first that differs from the first
@@ -110,8 +119,6 @@ class _Pool:
         self._like = first
         self._kernel = first.host.kernel
         self._common = reading(first)
-        # Answers that have been met already; meeting them again would change nothing.
-        self._met: dict[int, Mapping[str, int]] = {}
         self._count = 0
         # 64 counters side by side: bit n of the counts is bit n of planes[0], planes[1], ...
         self._planes: list[int] = []
@@ -120,7 +127,7 @@ class _Pool:
         self._unsettled = MASK
 
     def add(self, support: Support) -> None:
-        self._check(support)
+        self._meet(support)
         self._count += 1
         mask = support.mask
         if self._unsettled & ~mask:
@@ -130,7 +137,7 @@ class _Pool:
         self._tally(mask, 0)
 
     def join(self, part: Baseline) -> None:
-        self._check(part.support)
+        self._meet(part.support)
         self._count += part.count
         counts = dict.fromkeys(bits(MASK), 0)
         for bit in counts:
@@ -146,6 +153,11 @@ class _Pool:
         for place in range(part.count.bit_length()):
             self._tally(sum(bit for bit, count in counts.items() if count >> place & 1), place)
 
+    def _meet(self, support: Support) -> None:
+        self._check(support)
+        if not self._common.is_met_by(support):
+            self._common = self._common.meet(reading(support))
+
     def _check(self, support: Support) -> None:
         like = self._like
         if support.catalog is not like.catalog and support.catalog != like.catalog:
@@ -160,12 +172,6 @@ class _Pool:
                 raise self._odd(support, "VM type", host.vm_type, like.host.vm_type)
             if host.kernel != self._kernel:
                 self._kernel = None
-        answers = support.answers
-        if self._met.get(id(answers)) is not answers:
-            self._common = self._common.meet(reading(support))
-            if len(self._met) == 1024:
-                self._met.clear()
-            self._met[id(answers)] = answers
 
     def _odd(self, support: Support, what: str, one: object, other: object) -> CatalogError:
         problem = (
@@ -203,7 +209,7 @@ class _Pool:
         return Baseline(
             support=evolve(
                 like,
-                answers=self._common.answers(_ORIGIN),
+                answers=self._common.answers(like.catalog, _ORIGIN),
                 host=evolve(like.host, kernel=self._kernel),
                 origin=_ORIGIN,
             ),

@@ -1,4 +1,4 @@
-"""What a host's answers mean, without the way in which they were given, and what two have in common.
+"""What a host's answers mean, however they were put, and what two hosts have in common.
 
 Readings are a lattice: for one bit, unknowable lies below unsupported, and that below supported;
 for another capability, "not asked" lies below 0, and that below any bits. ``meet`` is what both
@@ -19,6 +19,7 @@ from gmemflags.masks._words import MASK, WORD, read_long
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gmemflags.catalog._catalog import Catalog
     from gmemflags.host import Support
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
@@ -27,6 +28,10 @@ _GUEST_MEMFD = Capability.GUEST_MEMFD.value
 # "Not 0 anywhere, and no bit in common". GUEST_MEMFD is a yes if it is not 0, and may become a
 # mask (facts of include/uapi/linux/kvm.h, v7.2); no kernel has a meaning for this bit of it.
 _SOME = 1 << 62
+
+
+def _fixed(others: Mapping[str, int]) -> FrozenDict[str, int]:
+    return FrozenDict(others)
 
 
 @frozen(kw_only=True)
@@ -39,7 +44,7 @@ class Reading:
 
     mask: int
     answerable: int
-    others: Mapping[str, int] = field(converter=FrozenDict)
+    others: Mapping[str, int] = field(converter=_fixed)
     wide: bool = field(eq=False)
 
     def meet(self, other: Reading) -> Reading:
@@ -55,10 +60,23 @@ class Reading:
             wide=self.wide and other.wide,
         )
 
-    def answers(self, origin: str) -> dict[str, int]:
-        """Raw answers that a Support of :attr:`origin` reads as this.
+    def is_met_by(self, support: Support) -> bool:
+        """Whether it is plain that meeting ``support`` changes nothing; False is no statement."""
+        answers = support.answers
+        return not (
+            self.wide
+            or self.mask & ~support.mask
+            or self.answerable & ~support.answerable
+            or any(answers.get(name) != value for name, value in self.others.items())
+        )
 
-        Raises :exc:`~gmemflags.exceptions.InconsistentAnswerError` where no C long says it.
+    def answers(self, catalog: Catalog, origin: str) -> dict[str, int]:
+        """Raw answers that a Support under ``catalog`` reads as this.
+
+        Without a number for FLAGS_HI, bits 63:32 can be answered only where one of them is set:
+        where none is, they become unknowable, which they are on the next host like that, too.
+        Raises :exc:`~gmemflags.exceptions.InconsistentAnswerError`, with ``origin``, where no C
+        long says it.
         """
         values = dict(self.others)
         if self.wide and self.mask > WORD:
@@ -66,7 +84,7 @@ class Reading:
         else:
             if self.answerable & WORD:
                 values[_FLAGS] = self.mask & WORD
-            if self.answerable > WORD:
+            if self.answerable > WORD and catalog.capabilities.get(_FLAGS_HI) is not None:
                 values[_FLAGS_HI] = self.mask >> 32
         return {name: _raw(name, value, origin) for name, value in values.items()}
 
