@@ -12,8 +12,9 @@ None
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import Factory, field, frozen
 
@@ -21,6 +22,7 @@ from gmemflags.catalog._frozendict import FrozenDict
 from gmemflags.catalog._rules import Rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks import FlagWord
+from gmemflags.masks._flagword import flag_class
 from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
@@ -101,6 +103,10 @@ class Catalog:
         """The name of one bit, or None if it has none."""
         return next((name for name, value in _by_name(self.flags).items() if value == bit), None)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        flags = _portable(self.flags)
+        return _restored, (self.name, flags, self.capabilities, self.rules, self.profiles)
+
     @property
     def digest(self) -> str:
         """A digest of the content, equal exactly for equal catalogs: SHA-256, hexadecimal."""
@@ -111,6 +117,18 @@ class Catalog:
 
         content = dumps(plain(self), sort_keys=True, separators=(",", ":"))
         return sha256(content.encode()).hexdigest()
+
+
+def _portable(flags: type[FlagWord]) -> type[FlagWord] | tuple[str, dict[str, int]]:
+    # A class that was made of data cannot be found by its name in another process.
+    found = getattr(sys.modules.get(flags.__module__), flags.__qualname__, None)
+    return flags if found is flags else (flags.__name__, _by_name(flags))
+
+
+def _restored(
+    name: str, flags: type[FlagWord] | tuple[str, dict[str, int]], *content: Any
+) -> Catalog:
+    return Catalog(name, flag_class(*flags) if isinstance(flags, tuple) else flags, *content)
 
 
 def _check_flags(catalog: str, flags: object) -> None:
