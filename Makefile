@@ -55,6 +55,10 @@ endif
 test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest
 	$(TEST)/python -m $(UNDER) pytest $(ARGS)
 
+.PHONY: prove
+prove: ## hold the resolver against a search over all masks, a million times
+	$(MAKE) test GMEMFLAGS_CASES=1000000 ARGS=tests/property/test_negotiation_proof.py
+
 .PHONY: coverage
 coverage: ## run the tests, and tell what they left out
 	rm -f .coverage .coverage.*
