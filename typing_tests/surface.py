@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_type
 
+import gmemflags
 from gmemflags import (
     MAINLINE,
     BitState,
     Catalog,
     GuestMemfdFlag,
     HostFacts,
+    Need,
+    Never,
     Outcome,
     Problem,
     Profile,
@@ -109,7 +112,9 @@ def linux() -> None:
 
 def mistakes(support: Support) -> None:
     """Lines that a type checker must refuse: an ignore that is not needed is an error."""
-    u64("1")  # any object may be tried: the guard decides at run time
+    Need(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Never(None, why="", source="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(gmemflags.queyr)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]  # noqa: E501  # a typo
     Request(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # keywords only
     Request(required="MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     resolve(support, "MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -105,5 +105,8 @@ class FakeBackend(Backend):
 
     @classmethod
     def wide(cls, flags: int) -> Self:
-        """A host of a KVM that returns all 64 bits at once."""
+        """A host of a KVM that returns all 64 bits at once.
+
+        Nobody can tell it from a host with a word while none of bits 63:32 is set.
+        """
         return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})

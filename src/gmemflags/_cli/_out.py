@@ -65,6 +65,14 @@ def complain(what: str, remedy: str, kind: str = "error") -> None:
             _write(sys.stderr, f"gmemflags: {title}: {shown.translate(_ONE_LINE)}\n", now=True)
 
 
+def progress(text: str) -> None:
+    """Show ``text`` on the line of a terminal where standard error is one; "" takes it away."""
+    stream = sys.stderr
+    if stream is not None and stream.isatty():
+        with suppress(OSError, CommandError):  # as in complain
+            _write(stream, f"\r\x1b[K{text}", now=True)
+
+
 def _write(stream: TextIO | None, text: str, *, now: bool = False) -> None:
     if stream is None:  # it was closed before Python started
         return

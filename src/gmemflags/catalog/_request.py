@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 from attrs.validators import instance_of
 
-from gmemflags.catalog._rules import Stage, masks
+from gmemflags.catalog._rules import Stage, as_mask, masks
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import InvalidMaskError
 from gmemflags.masks._words import bits, u64
@@ -36,6 +36,10 @@ class Prerequisites(StrEnum):
     """Add the fewest bits that make the rest valid."""
 
 
+def _name(value: str) -> str:
+    return str(value)
+
+
 @frozen
 class Need:
     """Another capability that the use needs, and bits that its answer must have.
@@ -46,8 +50,8 @@ class Need:
 
     __module__ = "gmemflags"
 
-    capability: str = field(converter=str)
-    bits: int = field(default=0, converter=u64)
+    capability: str = field(converter=_name)
+    bits: int = field(default=0, converter=as_mask)
     any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
 
     def met_by(self, answer: int) -> bool:

@@ -42,6 +42,11 @@ class Stage(IntEnum):
         return self.name.lower()
 
 
+def as_mask(value: int) -> int:
+    """A mask through the guard; unlike ``u64`` it asks type checkers for an int."""
+    return u64(value)
+
+
 def masks(values: Iterable[int]) -> tuple[int, ...]:
     """Several masks, each through the guard."""
     return tuple([u64(value) for value in values])
@@ -117,8 +122,8 @@ class Requires(Rule):
 
     __module__ = "gmemflags"
 
-    flag: int = field(converter=u64)
-    all_of: int = field(default=0, converter=u64, kw_only=True)
+    flag: int = field(converter=as_mask)
+    all_of: int = field(default=0, converter=as_mask, kw_only=True)
     any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:
@@ -136,8 +141,8 @@ class Excludes(Rule):
 
     __module__ = "gmemflags"
 
-    a: int = field(converter=u64)
-    b: int = field(converter=u64)
+    a: int = field(converter=as_mask)
+    b: int = field(converter=as_mask)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(one | other, ()) for one in bits(self.a & may) for other in bits(self.b & may)]
@@ -153,7 +158,7 @@ class Always(Rule):
 
     __module__ = "gmemflags"
 
-    all_of: int = field(default=0, converter=u64)
+    all_of: int = field(default=0, converter=as_mask)
     any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # concerns every mask
@@ -170,7 +175,7 @@ class Never(Rule):
 
     __module__ = "gmemflags"
 
-    mask: int = field(converter=u64)
+    mask: int = field(converter=as_mask)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(bit, ()) for bit in bits(self.mask & may)]
@@ -186,7 +191,7 @@ class Refused(Rule):
 
     __module__ = "gmemflags"
 
-    mask: int = field(converter=u64)
+    mask: int = field(converter=as_mask)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(self.mask, bits(may & ~self.mask))]

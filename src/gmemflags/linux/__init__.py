@@ -31,3 +31,7 @@ if not TYPE_CHECKING:  # a checker that sees __getattr__ takes any name for know
         value: object = getattr(import_module(_LATER[name]), name)
         globals()[name] = value
         return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

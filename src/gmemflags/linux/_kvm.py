@@ -31,7 +31,10 @@ _OPEN_REASONS = {
 
 
 class Kvm(Descriptor):
-    """/dev/kvm: it answers for the best imaginable VM of this host, and makes VMs."""
+    """/dev/kvm: it answers for the best imaginable VM of this host, and makes VMs.
+
+    A context manager, which closes only what it opened itself.
+    """
 
     __module__ = "gmemflags.linux"
 
@@ -58,7 +61,10 @@ class Kvm(Descriptor):
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
-        """Use an open descriptor of /dev/kvm, which stays the caller's."""
+        """Use an open descriptor of /dev/kvm, which stays the caller's.
+
+        Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if it is no such descriptor.
+        """
         origin = f"KVM descriptor {open_descriptor(fd)}"
         return cls(fd, origin, facts(), owned=False).checked()
 
@@ -111,7 +117,10 @@ class Kvm(Descriptor):
 
 
 class Vm(Descriptor):
-    """One VM: its answers are the ones to use for it."""
+    """One VM: its answers are the ones to use for it.
+
+    A context manager, which closes only what it opened itself.
+    """
 
     __module__ = "gmemflags.linux"
 

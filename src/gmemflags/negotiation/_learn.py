@@ -66,8 +66,8 @@ def _cited(rule: Rule, relation: _Relation, catalog: Catalog, source: str) -> Ru
     # With its why: the simplest mask that it refuses, and what was taken with the same flags.
     no = min(_broken(rule, relation.refused), key=_simplest)
     why = f"Observed: {describe_mask(no, catalog)} is refused"
-    yes = min((mask for mask in relation.taken if not no & ~mask), key=_simplest, default=None)
-    if yes is not None:
+    yes = min((mask for mask in relation.taken if not no & ~mask), key=_simplest, default=0)
+    if yes:
         why += f", {describe_mask(yes, catalog)} is taken"
     return evolve(rule, why=f"{why}.", source=source)
 
@@ -90,9 +90,9 @@ class _Relation:
     """Which flags go with which in all that was taken, as far as some refusal bears it out.
 
     ``live`` bits were in some mask taken, ``always`` in every one, and each other live bit has
-    an entry in ``common``, what all masks taken with it share, in ``implied``, what it requires,
-    directly or not, in ``apart``, what it excludes, and in ``classes``, the flags that require it
-    and that it requires, with itself.
+    an entry in ``common``, what all masks taken with it share, in ``implied``, itself and what it
+    requires, directly or not, in ``apart``, what it excludes, and in ``classes``, the flags that
+    require it and that it requires.
     """
 
     def __init__(self, taken: Masks, refused: Masks) -> None:
@@ -107,11 +107,11 @@ class _Relation:
             yes = [mask for mask in taken if mask & bit]
             no = [mask for mask in refused if mask & bit]
             self.common[bit] = _common(yes)
-            self.implied[bit] = _common(yes) & free & ~bit & ~_common(no)
+            self.implied[bit] = bit | _common(yes) & free & ~_common(no)
             self.apart[bit] = free & ~_union(yes) & _union(no)
         self._close()
         self.classes = {
-            bit: bit | sum(other for other in bits(implied) if self.implied[other] & bit)
+            bit: sum(other for other in bits(implied) if self.implied[other] & bit)
             for bit, implied in self.implied.items()
         }
 
@@ -120,7 +120,7 @@ class _Relation:
         for middle in self.implied:
             for bit, implied in self.implied.items():
                 if implied & middle:
-                    self.implied[bit] |= self.implied[middle] & ~bit
+                    self.implied[bit] |= self.implied[middle]
 
     def all_classes(self) -> list[int]:
         """Every class once, as a mask, in order of the first flags."""
@@ -173,40 +173,29 @@ def _excludes(relation: _Relation) -> Iterator[Rule]:
 
 def _alternatives(relation: _Relation, rest: Masks) -> list[Rule]:
     # "A requires B or C", and "every mask needs B or C", where that tells more than it takes.
-    # A flag comes after those that it requires, because their rules hold for it as well.
-    flags = sorted(relation.all_classes(), key=lambda flag: relation.beyond(flag).bit_count())
     found: dict[Rule, Masks] = {}
-    unexplained = rest
-    for flag in (0, *flags):
-        ways = _ways(relation, flag & -flag, len(rest) + 1)
+    for flag in (0, *relation.all_classes()):
+        ways = _ways(relation, flag & -flag)
         rule = (
             Requires(flag, any_of=ways, why="", source="")
             if flag
             else Always(any_of=ways, why="", source="")
         )
         broken = _broken(rule, rest)
-        if 1 < len(ways) <= len(unexplained & broken) + 1:
+        if len(ways) <= len(broken) + 1:
             found[rule] = broken
-            unexplained -= broken
-    return _needed(found)
-
-
-def _ways(relation: _Relation, bit: int, enough: int) -> tuple[int, ...]:
-    # What the masks taken with ``bit`` have besides: those that contain no other such mask. Where
-    # they are more than ``enough``, some are left out.
-    common = relation.common.get(bit, relation.always)
-    masks = {mask & ~common for mask in relation.taken if mask & bit == bit}
-    kept: list[int] = []
-    for mask in sorted(masks, key=_simplest):
-        if len(kept) <= enough and all(other & ~mask for other in kept):
-            kept.append(mask)
-    return tuple(sorted(kept))
-
-
-def _needed(found: dict[Rule, Masks]) -> list[Rule]:
-    # Without the rules that break nothing but what the others break, too.
-    for rule, broken in tuple(found.items()):
-        others = [found[other] for other in found if other is not rule]
-        if not broken.difference(*others):
+    for rule in tuple(found):
+        others = (broken for other, broken in found.items() if other is not rule)
+        if not found[rule].difference(*others):  # the others explain as much
             del found[rule]
     return list(found)
+
+
+def _ways(relation: _Relation, bit: int) -> tuple[int, ...]:
+    # What the masks taken with ``bit`` have besides: those that contain no other such mask.
+    common = relation.common.get(bit, relation.always)
+    kept: list[int] = []
+    for mask in sorted({mask & ~common for mask in relation.taken if mask & bit == bit}):
+        if all(other & ~mask for other in kept):
+            kept.append(mask)
+    return tuple(kept)

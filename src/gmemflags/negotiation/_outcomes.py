@@ -46,6 +46,8 @@ def _bit_outcome(support: Support, request: Request, mask: int | None, bit: int)
         reason = Reason.GRANTED
     elif role is Role.PREFERRED and mask is not None:
         reason, chain = _ungranted(support, request, mask, bit)
+        if reason is Reason.MISSING_PREREQUISITE and not chain:
+            reason = Reason.GROUP_NOT_GRANTED
     else:
         reason = bit_reason(support, request, bit) or Reason.REQUEST_REFUSED
     return Outcome(bits=bit, role=role, granted=granted, reason=reason, chain=chain)

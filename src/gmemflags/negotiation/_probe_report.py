@@ -149,20 +149,18 @@ class ProbeReport:
         support, catalog = self.support, self.support.catalog
         if support.guest_memfd is False:
             return
-        usable, allowed = (
-            support.mask & catalog.named,
-            allowed_by(applicable(support, Stage.CREATE)),
-        )
+        allowed = allowed_by(applicable(support, Stage.CREATE))
+        unusable = ~(support.mask & catalog.named)
         for mask in _in_order(self.refused):
-            if not mask & ~usable and allowed(mask):
+            if not mask & unusable and allowed(mask):
                 yield f"{describe_mask(mask, catalog)} is refused, and {catalog.name} allows it"
 
     def as_catalog(self, name: str) -> Catalog:
         """The catalog that this kernel obeys at CREATE; later stages keep their rules.
 
-        Rules for CREATE that speak of other hosts than this one stay as well. Listed bits without
-        a name are called ``BIT_n``. Raises :exc:`~gmemflags.exceptions.CatalogError` if the
-        report is not complete.
+        Rules for CREATE that speak of other hosts than this one stay as well. Nothing is said of
+        bits that are not listed; listed ones without a name are called ``BIT_n``. Raises
+        :exc:`~gmemflags.exceptions.CatalogError` if the report is not complete.
         """
         if not self.complete:
             raise CatalogError(name, "the probe is not complete, so its rules may be too few")
@@ -170,7 +168,7 @@ class ProbeReport:
         used = self.support.mask | self._seen
         why = "Observed: it is refused, and no simpler rule explains it."
         rules = [
-            *_named_only(self.rules, catalog.named | used),
+            *_about(self.support.mask, self.rules),
             *(Refused(mask, why=why, source=self.source) for mask in _in_order(self.unexplained)),
         ]
         for rule in catalog.rules:
@@ -195,10 +193,10 @@ def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
     return flag_class("ProbedFlag", members)
 
 
-def _named_only(rules: Iterable[Rule], named: int) -> Iterator[Rule]:
-    # A catalog says nothing of bits without a name: nobody can ask for them.
+def _about(listed: int, rules: Iterable[Rule]) -> Iterator[Rule]:
+    # Without what is said of other bits: that they are not listed is no fact about the tree.
     for rule in rules:
         if not isinstance(rule, Never):
             yield rule
-        elif rule.mask & named:
-            yield evolve(rule, mask=rule.mask & named)
+        elif rule.mask & listed:
+            yield evolve(rule, mask=rule.mask & listed)

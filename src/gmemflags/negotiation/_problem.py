@@ -67,6 +67,8 @@ class Reason(StrEnum):
     """The rules let no mask be valid at all."""
     OUTRANKED = "outranked"
     """A group of higher priority was granted that does not go together with this one."""
+    GROUP_NOT_GRANTED = "group-not-granted"
+    """Nothing is wrong with this bit, but a group is granted as a whole or not at all."""
     ONLY_UPPER_BOUND = "only-upper-bound"
     """/dev/kvm would allow it, but only a VM's own descriptor can answer for that VM."""
     CATALOG_CHANGED = "catalog-changed"

@@ -90,6 +90,8 @@ def _outcome_text(resolution: Resolution, outcome: Outcome) -> str:
             return f"{what} is granted: {outcome.role} and supported"
         case Reason.ADDED:
             return f"{what} is added: {chain}"
+        case Reason.GROUP_NOT_GRANTED:
+            return f"{what} is supported, but no group with it can be granted as a whole"
         case Reason.REQUEST_REFUSED:
             return f"{what} is supported, but the request was refused: {resolution.problems[0]}"
         case (

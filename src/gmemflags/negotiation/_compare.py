@@ -1,0 +1,218 @@
+"""Two hosts side by side: which has more, and what a VM loses on the way from one to the other.
+
+Only answers are compared. A host's name, kernel or machine never makes two hosts different, but
+rules that speak of machines or VM types are honoured when it is told what is lost.
+
+>>> from gmemflags import query
+>>> from gmemflags.negotiation._compare import compare
+>>> from gmemflags.testing import FakeBackend
+>>> print(compare(query(FakeBackend.narrow(0x3)), query(FakeBackend.narrow(0x1))))
+superset: a fake host has all that the other fake host has, and more
+  on the other fake host you lose INIT_SHARED (bit 1, 0x2)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from gmemflags.catalog._request import Prerequisites, Request
+from gmemflags.catalog._text import describe, format_rule
+from gmemflags.catalog._uapi import Scope
+from gmemflags.exceptions import CatalogError
+from gmemflags.masks._words import WORD, bits
+from gmemflags.negotiation._conflict import conflict
+from gmemflags.negotiation._reading import reading
+from gmemflags.negotiation._resolve import usable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gmemflags.catalog._rules import Rule
+    from gmemflags.host import Support
+
+
+class Relation(StrEnum):
+    """How the answers of one host stand to those of another."""
+
+    __module__ = "gmemflags"
+
+    EQUAL = "equal"
+    """Both say the same of every bit and of every other capability."""
+    SUPERSET = "superset"
+    """The first has all that the second has, and more."""
+    SUBSET = "subset"
+    """The second has all that the first has, and more."""
+    INCOMPARABLE = "incomparable"
+    """Each has something that the other has not."""
+
+
+@frozen(kw_only=True)
+class Loss:
+    """One flag that can be had on one host and not on the other.
+
+    ``bit``: the flag. ``rules``: empty if the other host does not list it; else it does, and no
+    valid mask there can hold it, because of these rules. ``because``: the flags of these rules
+    that only the first host lists, as a mask.
+    """
+
+    __module__ = "gmemflags"
+
+    bit: int = field(repr=hex)
+    rules: tuple[Rule, ...] = ()
+    because: int = field(default=0, repr=hex)
+
+
+@frozen(kw_only=True)
+class Comparison:
+    """How ``a`` and ``b`` stand to each other; ``str()`` tells it, and what is lost."""
+
+    __module__ = "gmemflags"
+
+    a: Support
+    b: Support
+    relation: Relation
+
+    @property
+    def differing(self) -> int:
+        """The bits of which the two say something different, as a mask.
+
+        A bit that one host does not list and the other could not even speak of is one of them.
+        """
+        return (self.a.mask ^ self.b.mask) | (self.a.answerable ^ self.b.answerable)
+
+    @property
+    def lost_on_a(self) -> tuple[Loss, ...]:
+        """What a VM of ``b`` loses on ``a``, lowest bit first."""
+        return tuple(_losses(self.b, self.a))
+
+    @property
+    def lost_on_b(self) -> tuple[Loss, ...]:
+        """What a VM of ``a`` loses on ``b``, lowest bit first."""
+        return tuple(_losses(self.a, self.b))
+
+    @property
+    def capabilities(self) -> dict[str, tuple[int | None, int | None]]:
+        """The other capabilities that differ: both answers as masks, None where not asked."""
+        one, two = reading(self.a).others, reading(self.b).others
+        return {
+            name: (one.get(name), two.get(name))
+            for name in sorted({*one, *two})
+            if one.get(name) != two.get(name)
+        }
+
+    def __str__(self) -> str:
+        return "\n  ".join(_lines(self))
+
+
+def compare(a: Support, b: Support) -> Comparison:
+    """Compare what two hosts said.
+
+    EQUAL means equal answers, however the kernel put them: 64 flags at once or in two words. The
+    order is that of :func:`~gmemflags.baseline`: ``a`` is a superset of ``b`` if the baseline of
+    both says what ``b`` says. So "could not speak of it" is less than "not supported".
+
+    Raises :exc:`~gmemflags.exceptions.CatalogError` if they were read under different catalogs:
+    then their bits may mean different things. Hosts of other scopes, machines or VM types can be
+    compared.
+    """
+    if a.catalog != b.catalog:
+        problem = (
+            f"{b.origin} was read under {b.catalog.name} ({b.catalog.digest[:12]}), but"
+            f" {a.origin} under {a.catalog.name} ({a.catalog.digest[:12]}): their bits may differ"
+        )
+        raise CatalogError(b.catalog.name, problem)
+    one, two = reading(a), reading(b)
+    both = one.meet(two)
+    if one == two:
+        relation = Relation.EQUAL
+    elif both == two:
+        relation = Relation.SUPERSET
+    else:
+        relation = Relation.SUBSET if both == one else Relation.INCOMPARABLE
+    return Comparison(a=a, b=b, relation=relation)
+
+
+def _losses(here: Support, there: Support) -> Iterator[Loss]:
+    gone = here.mask & ~there.mask
+    for bit in bits(here.mask):
+        if bit & gone:
+            yield Loss(bit=bit)
+        elif bit & here.catalog.named and _obstacle(here, bit) is None:
+            rules = _obstacle(there, bit)
+            if rules is not None:
+                operands = 0
+                for rule in rules:
+                    for operand in rule.operands:
+                        operands |= operand
+                yield Loss(bit=bit, rules=rules, because=operands & gone)
+
+
+def _obstacle(host: Support, bit: int) -> tuple[Rule, ...] | None:
+    # The rules because of which no valid mask of this host holds the bit; None: some mask does.
+    request = Request(required=bit, prerequisites=Prerequisites.ADD)
+    found = conflict(host, request, bit & usable(host, request))
+    return found[2] if found else None
+
+
+_SENTENCES = {
+    Relation.EQUAL: "equal: {a} and {b} give equal answers",
+    Relation.SUPERSET: "superset: {a} has all that {b} has, and more",
+    Relation.SUBSET: "subset: {b} has all that {a} has, and more",
+    Relation.INCOMPARABLE: "incomparable: each of {a} and {b} has something that the other lacks",
+}
+
+
+def _names(comparison: Comparison) -> tuple[str, str]:
+    one, two = comparison.a.origin, comparison.b.origin
+    if one != two:
+        return one, two
+    rest = two.removeprefix("a ").removeprefix("the ")
+    return one, f"the other {rest}"
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    a, b = comparison.a, comparison.b
+    one, two = _names(comparison)
+    yield _SENTENCES[comparison.relation].format(a=one, b=two)
+    yield from _told(comparison.lost_on_b, a, two)
+    yield from _told(comparison.lost_on_a, b, one)
+    yield from _unseen(a, b, one)
+    yield from _unseen(b, a, two)
+    for name, (answer, other) in comparison.capabilities.items():
+        yield f"KVM_CAP_{name} is {_shown(answer)} on {one} and {_shown(other)} on {two}"
+    if a.scope is not b.scope:
+        system, vm = (one, two) if a.scope is Scope.SYSTEM else (two, one)
+        yield f"{system} answers for the best imaginable VM, {vm} for one VM"
+
+
+def _told(losses: tuple[Loss, ...], here: Support, there: str) -> Iterator[str]:
+    catalog = here.catalog
+    for loss in losses:
+        what = describe(loss.bit, catalog)
+        if loss.rules:
+            if not loss.because:
+                told = "; ".join(f"{format_rule(r, catalog)} ({r.why})" for r in loss.rules)
+                yield f"on {there} you lose {what}, though it is listed: {told}"
+            continue
+        with_it = [other for other in losses if other.because & loss.bit]
+        if not with_it:
+            yield f"on {there} you lose {what}"
+            continue
+        names = " and ".join(describe(other.bit, catalog) for other in with_it)
+        rules = dict.fromkeys(rule for other in with_it for rule in other.rules)
+        told = "; ".join(f"{format_rule(rule, catalog)} ({rule.why})" for rule in rules)
+        yield f"on {there} you lose {what}, and with it {names}: {told}"
+
+
+def _unseen(here: Support, there: Support, name: str) -> Iterator[str]:
+    unknown = there.answerable & ~here.answerable
+    for word, told in ((WORD, "31:0"), (WORD << 32, "63:32")):
+        if unknown & word:
+            yield f"{name} could not speak of bits {told}"
+
+
+def _shown(answer: int | None) -> str:
+    return "not asked" if answer is None else f"{answer:#x}"
