@@ -1,13 +1,11 @@
 """What the laws are tried on: masks, words, C longs, and catalogs of trees that nobody wrote."""
 
-from collections.abc import Callable
 from operator import itemgetter
-from typing import cast
 
 from hypothesis import strategies as st
 
 from gmemflags.catalog import MAINLINE, Catalog
-from gmemflags.masks import FlagWord
+from gmemflags.masks._flagword import flag_class
 
 BITS = tuple(1 << number for number in range(64))
 WORD = (1 << 32) - 1
@@ -50,12 +48,6 @@ _named_bits = st.lists(  # a bit has one name, and a name one bit
 def signed(value: int, width: int) -> int:
     """``value`` as a C integer of ``width`` bits reads it."""
     return value - (1 << width) if value >> (width - 1) else value
-
-
-def flag_class(name: str, members: dict[str, int]) -> type[FlagWord]:
-    """A flag class made at run time; members are names and masks."""
-    make = cast("Callable[..., type[FlagWord]]", FlagWord)  # its functional form has no other type
-    return make(name, members)
 
 
 def catalog_of(members: dict[str, int]) -> Catalog:

@@ -7,7 +7,7 @@ import pytest
 from gmemflags._cli._main import COMMANDS, version
 from tests.cli.runs import error, run
 
-LISTED = "name one of show, check, catalogs: `gmemflags COMMAND --help` tells more"
+LISTED = f"name one of {', '.join(COMMANDS)}: `gmemflags COMMAND --help` tells more"
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_every_command_has_a_help_text(command: str) -> None:
     assert answer.out.startswith(f"usage: gmemflags {command} [-h]")
     assert COMMANDS[command] in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80
-    assert "linux-mainline" in answer.out or command == "show"
+    assert "linux-mainline" in answer.out or command not in ("check", "catalogs")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

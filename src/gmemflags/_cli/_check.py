@@ -9,7 +9,7 @@ from attrs import evolve
 from gmemflags._cli import _options
 from gmemflags._cli._out import emit, say
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.catalog import Prerequisites, Request, Scope, Stage, parse_mask
+from gmemflags.catalog import MAINLINE, Prerequisites, Request, Scope, Stage, parse_mask
 from gmemflags.host import query
 from gmemflags.negotiation import Reason, resolve
 
@@ -39,7 +39,12 @@ def add(parser: ArgumentParser) -> None:
     _options.add_host(parser)
     _add_vm(parser)
     _options.add_catalog(parser)
-    _options.add_json(parser, "the whole decision as one JSON document")
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="tell broken lines of a file of hosts, go on, and count them",
+    )
+    _options.add_json(parser, "the whole decision as one JSON document, or one for each host")
 
 
 def _add_request(parser: ArgumentParser) -> None:
@@ -47,7 +52,8 @@ def _add_request(parser: ArgumentParser) -> None:
         "flags",
         metavar="FLAGS",
         nargs="*",
-        help="required flags: names or masks, joined by | or a comma; 0 is none",
+        help="required flags: names or masks, joined by | or a comma; 0 is none. A word with a dot"
+        " or a slash, or a mere -, is a file of recorded hosts, to be asked instead of this one",
     )
     parser.add_argument(
         "--prefer",
@@ -79,7 +85,10 @@ def _add_policy(parser: ArgumentParser) -> None:
 
 def _add_vm(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--vm-type", metavar="N", type=_options.number, help="make a VM of this type (default: 0)"
+        "--vm-type",
+        metavar="N",
+        type=_options.number,
+        help="make a VM of this type (default: 0); of a file, take VMs of this type alone",
     )
     parser.add_argument(
         "--scope",
@@ -90,7 +99,10 @@ def _add_vm(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Ask one descriptor, resolve the request, and print the answer."""
+    """Ask one descriptor, or many recorded ones; resolve the request, and print the answer."""
+    files = [word for word in args.flags if _is_file(word)]
+    if files:
+        return _check_pool(args, files)
     catalog = _options.chosen_catalog(args)
     request = _request(args, catalog)
     answer = resolve(_asked(args, catalog), request)
@@ -101,6 +113,22 @@ def run(args: Namespace) -> int:
     else:
         say(str(answer))
     return status(answer)
+
+
+def _is_file(word: str) -> bool:
+    # No flag and no mask has a dot or a slash.
+    return word == "-" or "." in word or "/" in word
+
+
+def _check_pool(args: Namespace, files: list[str]) -> int:
+    from gmemflags._cli._check_pool import check_pool
+
+    args.flags = [word for word in args.flags if not _is_file(word)]
+    chosen = _options.chosen_catalog(args)
+    under = None if chosen == MAINLINE else chosen
+    return check_pool(
+        args, files, request=lambda catalog: _request(args, catalog), status=status, under=under
+    )
 
 
 def _asked(args: Namespace, catalog: Catalog) -> Support:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "show": "Show which guest_memfd flags a host lists, and for which type of VM.",
     "check": "Check whether a host takes the flags you want, and say why not.",
+    "compare": "Compare two hosts: which has more, and what is lost on the other.",
+    "baseline": "Tell what every host of a pool has, and which hosts lack the rest.",
+    "replay": "Resolve a recorded decision again: is the answer still the same?",
     "catalogs": "List the flags, numbers, rules and profiles of kernel trees.",
 }
 _EXIT = """\

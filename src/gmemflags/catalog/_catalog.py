@@ -46,7 +46,12 @@ def _profiles(profiles: Mapping[str, Profile] | Iterable[Profile]) -> FrozenDict
         listed = cast("Mapping[str, Profile]", profiles).values()
     else:
         listed = profiles
-    return FrozenDict({profile.name: profile for profile in listed})
+    named: dict[str, Profile] = {}
+    for profile in listed:
+        if profile.name in named:
+            raise CatalogError("that is being made", f"two profiles are called {profile.name}")
+        named[profile.name] = profile
+    return FrozenDict(named)
 
 
 def _no_profiles() -> FrozenDict[str, Profile]:
@@ -132,9 +137,12 @@ def _restored(
 
 
 def _check_flags(catalog: str, flags: object) -> None:
-    members: object = getattr(flags, "__members__", None)
-    if not (isinstance(flags, type) and issubclass(flags, FlagWord) and members):
-        raise CatalogError(catalog, f"flags is {shown(members)}, not a FlagWord class")
+    if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
+        raise CatalogError(
+            catalog, "flags is not a FlagWord class"
+        )
+    if not flags.__members__:
+        raise CatalogError(catalog, f"{flags.__name__} names no flag")
     for name, member in flags.__members__.items():
         if not (name.isascii() and name.isidentifier() and name == name.upper()):
             raise CatalogError(catalog, f"flag {name!r} is no identifier in ASCII capitals")

@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+from attrs.validators import instance_of
 
 from gmemflags.masks._words import MASK, bits, u64
 
@@ -53,11 +54,16 @@ def masks(values: Iterable[int]) -> tuple[int, ...]:
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError(f"machines are several texts, not the one text {values!r}")
     return tuple(values)
 
 
 def _numbers(values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(values)
+    numbers = tuple(values)
+    if any(type(number) is not int for number in numbers):
+        raise TypeError(f"VM types are numbers, not {numbers!r}")
+    return numbers
 
 
 @frozen(kw_only=True)
@@ -90,10 +96,10 @@ class Rule(ABC):
 
     __module__ = "gmemflags.catalog"
 
-    why: str = field(kw_only=True)
-    source: str = field(kw_only=True)
-    stage: Stage = field(default=Stage.CREATE, kw_only=True)
-    hosts: Hosts = field(factory=Hosts, kw_only=True)
+    why: str = field(kw_only=True, validator=instance_of(str))
+    source: str = field(kw_only=True, validator=instance_of(str))
+    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=instance_of(Stage))
+    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=instance_of(Hosts))
 
     @abstractmethod
     def clauses(self, may: int) -> list[Clause]:

@@ -3,8 +3,7 @@
 Only answers are compared. A host's name, kernel or machine never makes two hosts different, but
 rules that speak of machines or VM types are honoured when it is told what is lost.
 
->>> from gmemflags import query
->>> from gmemflags.negotiation._compare import compare
+>>> from gmemflags import compare, query
 >>> from gmemflags.testing import FakeBackend
 >>> print(compare(query(FakeBackend.narrow(0x3)), query(FakeBackend.narrow(0x1))))
 superset: a fake host has all that the other fake host has, and more

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gmemflags.catalog._text import describe, describe_mask, format_mask, format_rule
 from gmemflags.catalog._uapi import Capability, Scope
 from gmemflags.host import BitState
-from gmemflags.masks._words import bits
+from gmemflags.masks._words import WORD, bits
 from gmemflags.negotiation._conflict import conflict
 from gmemflags.negotiation._problem import Problem, Reason
 from gmemflags.negotiation._resolve import changed, foreign, usable
@@ -62,22 +62,33 @@ def bit_message(support: Support, request: Request, bit: int, reason: Reason) ->
     """The sentence for :func:`bit_reason`."""
     catalog = support.catalog
     foreign_names = {own for own_bit, own in request.claims if own_bit == bit}
-    listed = f"not supported: {support.origin} lists {describe_mask(support.mask, catalog)}"
+    listed = f"not supported: {listing(support)}"
     told = {
         Reason.FOREIGN_FLAG: f"of {catalog.name} was asked for as"
         f" {' or '.join(sorted(foreign_names))}, a flag of another tree",
         Reason.REQUIRED_AND_FORBIDDEN: "is both required and forbidden",
         Reason.FORBIDDEN: "is forbidden by the request",
         Reason.UNNAMED: "has no name there, so nobody knows what it would do",
-        Reason.UNKNOWABLE: f"is unknowable: {_unseen(support)}",
+        Reason.UNKNOWABLE: f"is unknowable: {_unseen(support, bit)}",
         Reason.NO_FLAGS: f"is {listed}: its guest_memfd takes no flag at all",
         Reason.UNSUPPORTED: f"is {listed}",
     }
     return f"{describe(bit, catalog)} {told[reason]}"
 
 
-def _unseen(support: Support) -> str:
-    if Capability.GUEST_MEMFD_FLAGS not in support.answers:
+def listing(support: Support) -> str:
+    """What the host lists, as the rest of a sentence."""
+    if not support.answerable:
+        return f"{support.origin} was not asked for its flags"
+    return f"{support.origin} lists {describe_mask(support.mask, support.catalog)}"
+
+
+def _unseen(support: Support, bit: int) -> str:
+    low = bit <= WORD
+    capability = Capability.GUEST_MEMFD_FLAGS if low else Capability.GUEST_MEMFD_FLAGS_HI
+    if support.catalog.capabilities.get(capability) is not None:
+        return f"{support.origin} was never asked for KVM_CAP_{capability}"
+    if low:
         return f"{support.catalog.name} numbers no capability that lists flags"
     return (
         f"{support.origin} spoke of bits 31:0 only, and {support.catalog.name} has no number for"

@@ -4,8 +4,7 @@ A fold: one pass, constant memory, and the order of the hosts never matters to w
 common. Nothing is ever in the baseline that some host lacks, was not asked for, or cannot see.
 
 >>> from attrs import evolve
->>> from gmemflags import query
->>> from gmemflags.negotiation._fleet import baseline
+>>> from gmemflags import baseline, query
 >>> from gmemflags.testing import FakeBackend
 >>> hosts = {"a": 0x3, "b": 0x3, "c": 0x1}
 >>> pool = baseline(evolve(query(FakeBackend.narrow(m)), origin=n) for n, m in hosts.items())
@@ -22,7 +21,7 @@ from attrs import evolve, field, frozen
 
 from gmemflags.catalog._frozendict import FrozenDict
 from gmemflags.catalog._text import describe, describe_mask
-from gmemflags.exceptions import CatalogError
+from gmemflags.exceptions import PoolError
 from gmemflags.masks._words import MASK, bits
 from gmemflags.negotiation._reading import reading
 
@@ -94,7 +93,7 @@ def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
     is there if no host answers 0. A bit is unknowable where it is unknowable on any host; and so
     are bits 63:32 where none of them is left and the catalog numbers no FLAGS_HI to say so.
 
-    Raises :exc:`~gmemflags.exceptions.CatalogError` if there is no host, or if they differ in
+    Raises :exc:`~gmemflags.exceptions.PoolError` if there is no host, or if they differ in
     catalog, scope, machine or VM type: the message names the first that differs from the first
     of all. Raises :exc:`~gmemflags.exceptions.InconsistentAnswerError` if what they have in
     common cannot be an answer, because it looks like an errno.
@@ -108,7 +107,7 @@ def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
         else:
             pool.add(host)
     if pool is None:
-        raise CatalogError("of no host", "a baseline needs at least one host")
+        raise PoolError("", "a baseline needs at least one host")
     return pool.baseline()
 
 
@@ -173,12 +172,9 @@ class _Pool:
             if host.kernel != self._kernel:
                 self._kernel = None
 
-    def _odd(self, support: Support, what: str, one: object, other: object) -> CatalogError:
-        problem = (
-            f"{support.origin} has {what} {one}, where {self._like.origin} has {other}:"
-            " a baseline needs hosts of one kind"
-        )
-        return CatalogError(support.catalog.name, problem)
+    def _odd(self, support: Support, what: str, one: object, other: object) -> PoolError:
+        problem = f"has {what} {one}, where {self._like.origin} has {other}"
+        return PoolError(support.origin, f"{problem}: a baseline needs hosts of one kind")
 
     def _name(self, missing: int, origins: tuple[str, ...]) -> None:
         for bit in bits(missing & self._unsettled):

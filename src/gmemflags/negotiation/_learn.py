@@ -176,7 +176,7 @@ def _alternatives(relation: _Relation, rest: Masks) -> list[Rule]:
     found: dict[Rule, Masks] = {}
     for flag in (0, *relation.all_classes()):
         ways = _ways(relation, flag & -flag)
-        rule = (
+        rule: Rule = (
             Requires(flag, any_of=ways, why="", source="")
             if flag
             else Always(any_of=ways, why="", source="")
@@ -184,10 +184,10 @@ def _alternatives(relation: _Relation, rest: Masks) -> list[Rule]:
         broken = _broken(rule, rest)
         if len(ways) <= len(broken) + 1:
             found[rule] = broken
-    for rule in tuple(found):
-        others = (broken for other, broken in found.items() if other is not rule)
-        if not found[rule].difference(*others):  # the others explain as much
-            del found[rule]
+    for one in tuple(found):
+        others = (broken for other, broken in found.items() if other is not one)
+        if not found[one].difference(*others):  # the others explain as much
+            del found[one]
     return list(found)
 
 

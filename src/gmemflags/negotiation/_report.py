@@ -8,8 +8,13 @@ from gmemflags.catalog._mainline import MAINLINE
 from gmemflags.catalog._text import describe, describe_mask, format_rule
 from gmemflags.catalog._uapi import Scope
 from gmemflags.masks._words import bits
-from gmemflags.negotiation._explain import bit_message, bit_reason, present_value, rule_message
-from gmemflags.negotiation._outcomes import group_outcome
+from gmemflags.negotiation._explain import (
+    bit_message,
+    bit_reason,
+    listing,
+    present_value,
+    rule_message,
+)
 from gmemflags.negotiation._problem import Reason, Role
 
 if TYPE_CHECKING:
@@ -120,16 +125,11 @@ def report(resolution: Resolution) -> str:
 def _lines(resolution: Resolution) -> Iterator[str]:
     support, request = resolution.support, resolution.request
     yield f"asked: {_asked(support, request)}"
-    yield (
-        f"host: {support.origin} lists {describe_mask(support.mask, support.catalog)}"
-        f" ({support.catalog.name}, {support.scope} scope)"
-    )
+    yield (f"host: {listing(support)} ({support.catalog.name}, {support.scope} scope)")
     for outcome in resolution.outcomes if resolution.ok else ():
-        if outcome.role not in (Role.FORBIDDEN, Role.GROUP):
+        if outcome.role is not Role.GROUP and outcome.role is not Role.FORBIDDEN:
             yield f"- {_outcome_text(resolution, outcome)}"
-    for group in request.preferred if resolution.ok else ():
-        if group.bit_count() > 1:
-            outcome = group_outcome(support, request, resolution.mask, group)
+        elif outcome.role is Role.GROUP and outcome.bits.bit_count() > 1:
             yield f"- wish {_outcome_text(resolution, outcome)}"
     for problem in resolution.problems[1:]:  # the first one is the headline
         yield f"- {problem}"

@@ -1,0 +1,142 @@
+"""The tables of the documentation that say what the code says, made of it."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import TYPE_CHECKING
+
+from _pictures import PROJECT
+
+from gmemflags import MAINLINE, bits, format_mask, query
+from gmemflags._cli._hosts import HOSTS
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, _uapi
+from gmemflags.linux._ioctl import _NR_IOCTL
+from gmemflags.records import json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gmemflags import Catalog, Need
+    from gmemflags._cli._hosts import RecordedHost
+
+
+def tables() -> dict[str, str]:
+    """Every table by name, as Markdown."""
+    project = PROJECT["project"]
+    pythons = [line.split(" :: ")[-1] for line in project["classifiers"] if ":: 3." in line]
+    return {
+        "flags_mainline": flags(MAINLINE),
+        "flags_firecracker": flags(FIRECRACKER_SECRET_FREE),
+        "capabilities_mainline": capabilities(MAINLINE),
+        "capabilities_firecracker": capabilities(FIRECRACKER_SECRET_FREE),
+        "profiles_mainline": profiles(MAINLINE),
+        "profiles_firecracker": profiles(FIRECRACKER_SECRET_FREE),
+        "requests": table(
+            ("call", "request"),
+            ((code(name), code(f"{vars(_uapi)[name]:#x}")) for name in _CALLS),
+        ),
+        "vm_types": table(
+            ("number", "x86-64 calls it"),
+            ((str(number), code(name)) for number, name in _uapi.VM_TYPES_X86.items()),
+        ),
+        "raw_calls": table(
+            ("interpreter built for", "number of `ioctl`"),
+            ((code(abi), str(number)) for abi, number in _NR_IOCTL.items()),
+        ),
+        "recorded_hosts": table(
+            ("host", "/dev/kvm lists", "a VM lists"),
+            (_host(host) for host in HOSTS.values()),
+        ),
+        "pythons": ", ".join(pythons),
+        "documents": documents(),
+        "json_schema": f"```json\n{dumps(json_schema(), indent=2)}\n```",
+    }
+
+
+_CALLS = (
+    "KVM_GET_API_VERSION",
+    "KVM_CREATE_VM",
+    "KVM_CHECK_EXTENSION",
+    "KVM_CREATE_GUEST_MEMFD",
+)
+
+
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def code(shown: str) -> str:
+    """Text in the type of code."""
+    return f"`{shown}`"
+
+
+def documents() -> str:
+    """The kinds of JSON documents."""
+    schema = json_schema()
+    kinds = [schema["$defs"][way["$ref"].rpartition("/")[2]] for way in schema["oneOf"]]
+    return table(
+        ("`schema`", "says"),
+        ((code(kind["properties"]["schema"]["const"]), kind["title"]) for kind in kinds),
+    )
+
+
+def flags(catalog: Catalog) -> str:
+    """The flags of one tree."""
+    return table(
+        ("bit", "value", "name"),
+        (
+            (str(bit.bit_length() - 1), code(f"{bit:#x}"), code(format_mask(bit, catalog)))
+            for bit in bits(catalog.named)
+        ),
+    )
+
+
+def capabilities(catalog: Catalog) -> str:
+    """The capabilities that are asked for under one tree."""
+    return table(
+        ("capability", "number"),
+        (
+            (code(f"KVM_CAP_{name}"), "none: never asked" if number is None else str(number))
+            for name, number in catalog.capabilities.items()
+        ),
+    )
+
+
+def profiles(catalog: Catalog) -> str:
+    """The named requests of one tree."""
+    return "\n".join(
+        f"* Profile {code(name)}: {profile.why} It requires"
+        f" {_listed(profile.request.required, catalog)}, and needs"
+        f" {' and '.join(map(_need, profile.request.needs))}."
+        for name, profile in catalog.profiles.items()
+    )
+
+
+def _listed(mask: int, catalog: Catalog = MAINLINE) -> str:
+    names = format_mask(mask, catalog).split("|")
+    return ", ".join(map(code, names)) if mask else "no flag"
+
+
+def _need(need: Need) -> str:
+    with_ = f" with {need.bits:#x}" if need.bits else ""
+    return code(f"KVM_CAP_{need.capability}") + with_
+
+
+def _host(host: RecordedHost) -> tuple[str, ...]:
+    lists: dict[str, list[int]] = {}
+    for vm_type in host.on_vm:
+        with host.vm(vm_type) as vm:
+            support = query(vm)
+        said = _said(support.guest_memfd, support.mask)
+        lists.setdefault(said, []).append(vm_type)
+    system = query(host.system)
+    vms = "; ".join(f"{said} (type {', '.join(map(str, types))})" for said, types in lists.items())
+    return f"{code(host.name)} ({host.how})", _said(system.guest_memfd, system.mask), vms
+
+
+def _said(guest_memfd: bool | None, mask: int) -> str:  # noqa: FBT001  # an answer, no option
+    if not guest_memfd:
+        return "no guest_memfd"
+    return _listed(mask)

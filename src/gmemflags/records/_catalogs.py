@@ -1,0 +1,224 @@
+"""Catalogs and requests from plain values; ``catalog/_plain.py`` makes those.
+
+A catalog that ships is referred to by name and digest, so that a record under it stays short, and
+any other one is written out. A catalog from a document is a claim like every other: it is built
+anew, its flag class too, and nothing in it is ever taken for mainline unless it is equal to it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from json import dumps
+from typing import TYPE_CHECKING, Any
+
+from gmemflags.catalog import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Catalog,
+    Excludes,
+    Hosts,
+    Need,
+    Never,
+    Prerequisites,
+    Profile,
+    Refused,
+    Request,
+    Requires,
+    Scope,
+    Stage,
+)
+from gmemflags.catalog._plain import plain
+from gmemflags.exceptions import GmemFlagsError
+from gmemflags.masks._flagword import flag_class
+from gmemflags.records._shapes import (
+    Fault,
+    below,
+    is_list,
+    is_object,
+    items,
+    mask,
+    members,
+    number,
+    one_of,
+    optional,
+    record,
+    text,
+    within,
+)
+from gmemflags.records._text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gmemflags.catalog import Rule
+
+# A bit has one name; and no document hands the solver more rules than these.
+_MOST_NAMES = 64
+_MOST_RULES = 1024
+# What a reader remembers of the catalogs that it has built.
+_REMEMBERED = 64
+_LONGEST_REMEMBERED = 1 << 16
+
+_FLAG_NAME = re.compile("[A-Z_][A-Z0-9_]*")
+
+_masks = items(mask)
+_need = record({"capability": text, "bits": mask, "any_of": _masks})
+_hosts = record({"machines": items(text), "vm_types": items(number)})
+
+
+def need(value: object) -> Need:
+    """One need."""
+    return Need(**_need(value))
+
+
+def _claim(value: object) -> tuple[int, str]:
+    pair = is_list(value)
+    if len(pair) != 2:
+        raise Fault("a bit and its name are needed")
+    return within(0, mask, pair[0]), within(1, text, pair[1])
+
+
+_REQUEST: dict[str, Any] = {
+    "required": mask,
+    "preferred": _masks,
+    "forbidden": mask,
+    "needs": items(need),
+    "prerequisites": one_of(Prerequisites),
+    "until": one_of(Stage),
+    "scope": one_of(Scope),
+    "digest": optional(text),
+    "claims": items(_claim),
+}
+_request = record(_REQUEST)
+
+
+def request(value: object) -> Request:
+    """One request."""
+    return Request(**_request(value))
+
+
+def _decode_hosts(value: object) -> Hosts:
+    return Hosts(**_hosts(value))
+
+
+_profile = record({"request": request, "why": text})
+_RULE: dict[str, Any] = {
+    "kind": text,
+    "why": text,
+    "source": text,
+    "stage": one_of(Stage),
+    "hosts": _decode_hosts,
+}
+_RULES: dict[str, tuple[type[Rule], dict[str, Any]]] = {
+    "requires": (Requires, {"flag": mask, "all_of": mask, "any_of": _masks}),
+    "excludes": (Excludes, {"a": mask, "b": mask}),
+    "always": (Always, {"all_of": mask, "any_of": _masks}),
+    "never": (Never, {"mask": mask}),
+    "refused": (Refused, {"mask": mask}),
+}
+_rules = {kind: (cls, record(_RULE | operands)) for kind, (cls, operands) in _RULES.items()}
+
+
+def _rule(value: object) -> Rule:
+    kind = is_object(value).get("kind")
+    if type(kind) is not str or kind not in _rules:
+        raise Fault(f"one of {', '.join(_rules)} is needed", "kind")
+    cls, decode = _rules[kind]
+    content = decode(value)
+    del content["kind"]
+    return cls(**content)
+
+
+def _flag_name(value: object) -> str:
+    name = text(value)
+    # Python's enums give a meaning of their own to names between underscores.
+    if not _FLAG_NAME.fullmatch(name) or name[0] == name[-1] == "_":
+        raise Fault(f"{quoted(name)} is no flag name in ASCII capitals")
+    return name
+
+
+_CATALOG: dict[str, Any] = {
+    "name": text,
+    "flags": members(mask, _flag_name, _MOST_NAMES),
+    "capabilities": members(optional(below(1 << 31))),
+    "rules": items(_rule, _MOST_RULES),
+    "profiles": members(_profile),
+}
+_content = record(_CATALOG)
+_REFERENCE = {"name": text, "digest": text}
+_reference = record(_REFERENCE)
+
+
+def _build(content: dict[str, Any]) -> Catalog:
+    # The catalog of decoded content, with a flag class of its own.
+    try:
+        flags = flag_class("RecordedFlag", content["flags"])
+    except GmemFlagsError as error:
+        raise Fault(str(error), "flags") from None
+    content["profiles"] = [Profile(name, **rest) for name, rest in content["profiles"].items()]
+    content["flags"] = flags
+    try:
+        return Catalog(**content)
+    except GmemFlagsError as error:
+        raise Fault(str(error)) from None
+
+
+@cache
+def _shipped() -> dict[tuple[str, str], Catalog]:
+    return _by_digest((MAINLINE, FIRECRACKER_SECRET_FREE))
+
+
+def _by_digest(catalogs: Iterable[Catalog]) -> dict[tuple[str, str], Catalog]:
+    return {(catalog.name, catalog.digest): catalog for catalog in catalogs}
+
+
+def shared_form(catalog: Catalog) -> dict[str, Any]:
+    """A catalog inside a record: a reference if it ships with this library, else its content."""
+    for (name, digest), shipped in _shipped().items():
+        if catalog is shipped or catalog == shipped:
+            return {"name": name, "digest": digest}
+    return plain(catalog)
+
+
+class Catalogs:
+    """The catalogs that one reader knows: the shipped ones, ``more``, and what it has built."""
+
+    def __init__(self, more: Iterable[Catalog] = ()) -> None:
+        self._known = _shipped() | _by_digest(more)
+        self._built: dict[str, Catalog] = {}
+
+    def decode(self, value: object) -> Catalog:
+        """The catalog that a reference or a content stands for."""
+        if is_object(value).keys() != _REFERENCE.keys():
+            return self.content(value)
+        reference = _reference(value)
+        name, digest = reference["name"], reference["digest"]
+        if (name, digest) in self._known:
+            return self._known[name, digest]
+        others = [theirs[:12] for own, theirs in self._known if own == name]
+        if not others:
+            raise Fault(f"catalog {quoted(name)} is neither known here nor written out")
+        problem = f"it was recorded under another version of {name}: digest {quoted(digest[:12])}"
+        raise Fault(f"{problem}, while the one known here has {' or '.join(others)}")
+
+    def content(self, value: object) -> Catalog:
+        """The catalog of a content; the same content need not be read again."""
+        try:
+            key = dumps(value)
+        except (TypeError, RecursionError):  # decoding will find the flaw in it
+            return self.known(_build(_content(value)))
+        catalog = self._built.get(key)
+        if catalog is None:
+            catalog = self.known(_build(_content(value)))
+            if len(key) <= _LONGEST_REMEMBERED:
+                if len(self._built) == _REMEMBERED:
+                    self._built.clear()
+                self._built[key] = catalog
+        return catalog
+
+    def known(self, catalog: Catalog) -> Catalog:
+        """The catalog of the same content that was there before, or else this one."""
+        equal = (known for known in self._known.values() if known == catalog)
+        return next(equal, catalog)

@@ -1,0 +1,129 @@
+"""Many hosts, one a line: read as fast as a pool allows, and as strictly as a single document.
+
+The hosts of a pool differ in their origin and perhaps their kernel, which stand in front, and
+hardly in the rest. Where that rest comes again, the same text means the same, so it is read once
+for each different text. A line is taken apart only where JSON does so, too: the origin ends where
+the scanner of ``json`` says, and what stands before the rest has to be the member ``facts`` and
+nothing else. Any other line takes the long way, which alone decides what is a record.
+"""
+
+from __future__ import annotations
+
+from json import JSONDecoder
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from gmemflags.exceptions import RecordError
+from gmemflags.host import HostFacts, Support
+from gmemflags.records._kinds import read
+from gmemflags.records._shapes import Fault, record
+from gmemflags.records._supports import decode_facts, decode_support
+from gmemflags.records._text import as_text, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gmemflags.records._catalogs import Catalogs
+
+V = TypeVar("V")
+
+_ONLY = {"gmemflags/support/1": decode_support}
+_value_at = JSONDecoder().raw_decode
+_HEAD = '{"schema":"gmemflags/support/1","origin":"'
+_REST = ',"scope":'
+_MOST_TEXTS = 4096
+_MOST_CHARACTERS = 1 << 21
+
+_member = record({"facts": decode_facts})
+
+
+class _Texts(dict[str, V]):
+    """What was read from texts, until there are too many of them."""
+
+    characters = 0
+
+    def remember(self, text: str, value: V) -> None:
+        if len(text) > _MOST_CHARACTERS:
+            return
+        self.characters += len(text)
+        if len(self) == _MOST_TEXTS or self.characters > _MOST_CHARACTERS:
+            self.clear()
+            self.characters = len(text)
+        self[text] = value
+
+
+class Lines:
+    """Reads support records, and remembers what stood behind the origins."""
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._catalogs = catalogs
+        self._facts = _Texts[HostFacts]()
+        self._rests = _Texts[dict[str, Any]]()
+
+    def support(self, document: str | bytes) -> Support:
+        """The Support of one document.
+
+        Raises :exc:`~gmemflags.exceptions.RecordError` if it is no record of one.
+        """
+        text = as_text(document)
+        if text.startswith(_HEAD):
+            try:
+                origin, end = _value_at(text, len(_HEAD) - 1)
+            except ValueError:
+                return self._long_way(text)
+            middle = text.find(_REST, end)
+            before, rest = text[end:middle], text[middle:]
+            facts = self._facts.get(before) or self._read_facts(before)
+            if facts:
+                state = self._rests.get(rest)
+                if not state:
+                    support = self._long_way(text)
+                    self._rests.remember(rest, cast("Any", support).__getstate__())
+                    return support
+                if origin.isascii():
+                    # The copy that pickling would make: the same answers are not checked again.
+                    copy = Support.__new__(Support)
+                    cast("Any", copy).__setstate__({**state, "origin": origin, "host": facts})
+                    return copy
+        return self._long_way(text)
+
+    def _long_way(self, text: str) -> Support:
+        support: Support = read(text, self._catalogs, _ONLY)
+        return support
+
+    def _read_facts(self, member: str) -> HostFacts | None:
+        # None, and the long way, for anything but a comma and the one member.
+        try:
+            facts: HostFacts = _member(parse("{" + member[1:] + "}"))["facts"]
+        except (RecordError, Fault):
+            return None
+        if member[0] != ",":
+            return None
+        self._facts.remember(member, facts)
+        return facts
+
+
+def supports(
+    lines: Iterable[str | bytes],
+    catalogs: Catalogs,
+    name: str,
+    bad: Callable[[RecordError], object] | None,
+) -> Iterator[Support]:
+    """The hosts of ``lines``; see :func:`gmemflags.records.load_lines`."""
+    read_one = Lines(catalogs).support
+    place = f"{name}, line" if name else "line"
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            try:
+                support = read_one(line)
+            except RecordError as error:
+                if line and not line.isspace():
+                    located = RecordError(f"{place} {number}, {error.path}", error.problem)
+                    if bad is None:
+                        raise located from None
+                    bad(located)
+                continue
+            yield support
+    except UnicodeDecodeError:  # a file that was opened as text; where it goes on is not known
+        problem = "it is not UTF-8; open the file as bytes to go on behind such a line"
+        raise RecordError(f"{place} {number + 1}, $", problem) from None

@@ -1,0 +1,1 @@
+"""The catalog room: rules, catalogs, lint, text, shipped data, requests."""

@@ -1,0 +1,71 @@
+"""The shipped catalogs of other trees, letter by letter."""
+
+from gmemflags import MAINLINE, Need, Never, Request, Stage
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, Hosts
+
+
+def test_name() -> None:
+    """As texts about flags have it."""
+    assert FIRECRACKER_SECRET_FREE.name == "firecracker-secret-free"
+
+
+def test_flags() -> None:
+    """Mainline's two, and two of that tree; other trees mean other things by bit 2."""
+    assert {name: flag.value for name, flag in FirecrackerFlag.__members__.items()} == {
+        "MMAP": 0x1,
+        "INIT_SHARED": 0x2,
+        "NO_DIRECT_MAP": 0x4,
+        "WRITE": 0x8,
+    }
+    assert FIRECRACKER_SECRET_FREE.flags is FirecrackerFlag
+    assert FIRECRACKER_SECRET_FREE.named == 0xF
+
+
+def test_capabilities() -> None:
+    """Mainline's, and USERFAULT by a number that mainline gave to another capability."""
+    assert FIRECRACKER_SECRET_FREE.capabilities == {
+        "USER_MEMORY2": 231,
+        "MEMORY_ATTRIBUTES": 233,
+        "GUEST_MEMFD": 234,
+        "VM_TYPES": 235,
+        "GUEST_MEMFD_FLAGS": 244,
+        "GUEST_MEMFD_FLAGS_HI": None,
+        "USERFAULT": 245,
+    }
+
+
+def test_rules() -> None:
+    """Mainline's, because it is based on 6.18, and NO_DIRECT_MAP never for SNP and TDX VMs."""
+    *of_mainline, own = FIRECRACKER_SECRET_FREE.rules
+    assert tuple(of_mainline) == MAINLINE.rules
+    assert own == Never(
+        0x4,
+        why="Memory of SNP and TDX VMs is never taken out of the direct map.",
+        source='Mail "Direct Map Removal Support for guest_memfd", v12, 10 Apr 2026',
+        stage=Stage.CREATE,
+        hosts=Hosts(machines=("x86_64", "i686"), vm_types=(4, 5)),
+    )
+
+
+def test_profiles() -> None:
+    """Boot and restore, and none of mainline's."""
+    assert list(FIRECRACKER_SECRET_FREE.profiles) == ["boot", "restore"]
+
+
+def test_the_boot_profile() -> None:
+    """MMAP, INIT_SHARED and NO_DIRECT_MAP, with USER_MEMORY2."""
+    profile = FIRECRACKER_SECRET_FREE.profiles["boot"]
+    assert profile.request == Request(required=FirecrackerFlag(0x7), needs=[Need("USER_MEMORY2")])
+    assert (profile.name, profile.why) == ("boot", "A microVM booted from secret-free memory.")
+
+
+def test_the_restore_profile() -> None:
+    """Boot's flags and WRITE, with USER_MEMORY2 and USERFAULT."""
+    profile = FIRECRACKER_SECRET_FREE.profiles["restore"]
+    assert profile.request == Request(
+        required=FirecrackerFlag(0xF), needs=[Need("USER_MEMORY2"), Need("USERFAULT")]
+    )
+    assert profile.name == "restore"
+    assert profile.why == (
+        "A microVM restored from a snapshot: memory is written, and faults are served."
+    )

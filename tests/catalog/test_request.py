@@ -1,0 +1,253 @@
+"""Requests, needs and profiles: what can be asked, what cannot, and what is kept of it."""
+
+import pickle
+from typing import Any, cast
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+
+from gmemflags import (
+    Capability,
+    GuestMemfdFlag,
+    InvalidMaskError,
+    Need,
+    Prerequisites,
+    Profile,
+    Request,
+    Scope,
+    Stage,
+)
+from gmemflags.catalog import FirecrackerFlag
+
+F = GuestMemfdFlag
+MASK = 0xFFFF_FFFF_FFFF_FFFF
+NO_MASKS = [-1, 1 << 64, True, 1.0, "MMAP", None]
+
+
+def test_nothing_is_asked_by_default() -> None:
+    """A request without arguments wants a file with no flag, on a VM, that can be bound."""
+    request = Request()
+    assert (request.required, request.preferred, request.forbidden) == (0, (), 0)
+    assert (request.needs, request.digest, request.claims) == ((), None, frozenset())
+    assert request.prerequisites is Prerequisites.REFUSE
+    assert request.until is Stage.BIND
+    assert request.scope is Scope.VM
+
+
+def test_everything_is_kept() -> None:
+    """As plain ints and tuples."""
+    request = Request(
+        required=F.MMAP,
+        preferred=[F.INIT_SHARED, 0x30],
+        forbidden=1 << 63,
+        needs=[Need("USERFAULT")],
+        prerequisites=Prerequisites.ADD,
+        until=Stage.ACCESS,
+        scope=Scope.SYSTEM,
+        digest="0123",
+        claims=[(8, "WRITE")],
+    )
+    assert (request.required, request.preferred, request.forbidden) == (1, (2, 0x30), 1 << 63)
+    assert {type(mask) for mask in (request.required, *request.preferred)} == {int}
+    assert request.needs == (Need("USERFAULT"),)
+    assert request.prerequisites is Prerequisites.ADD
+    assert request.until is Stage.ACCESS
+    assert request.scope is Scope.SYSTEM
+    assert request.digest == "0123"
+    assert request.claims == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
+
+
+def test_arguments_have_names() -> None:
+    """Masks stand side by side, and which is which must be said."""
+    with pytest.raises(TypeError, match="positional"):
+        cast("Any", Request)(1, 2)
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+@pytest.mark.parametrize("role", ["required", "forbidden"])
+def test_only_masks_are_required_or_forbidden(role: str, value: object) -> None:
+    """Everything else is refused by the guard."""
+    with pytest.raises(InvalidMaskError):
+        cast("Any", Request)(**{role: value})
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+def test_only_masks_are_preferred(value: object) -> None:
+    """Inside the list as well."""
+    with pytest.raises(InvalidMaskError):
+        cast("Any", Request)(preferred=[1, value])
+
+
+@pytest.mark.parametrize("value", [-1, 1 << 64, True])
+def test_only_a_mask_is_preferred_by_itself(value: int) -> None:
+    """A number that stands for one group is a mask, too."""
+    with pytest.raises(InvalidMaskError, match="is not a mask"):
+        Request(preferred=value)
+
+
+@pytest.mark.parametrize("mask", [3, FirecrackerFlag(0xC), MASK, 1 << 63 | 1])
+def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
+    """It could mean one group or several: the error says how to write either."""
+    with pytest.raises(InvalidMaskError) as caught:
+        Request(preferred=mask)
+    assert str(caught.value) == (
+        f"preferred={int(mask):#x} is not one wish: wrap it in a list,"
+        " [A | B] for both together or [A, B] for each by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("preferred", "groups"),
+    [
+        (F.MMAP, (1,)),
+        (1 << 63, (1 << 63,)),
+        (0, ()),
+        ([], ()),
+        ([F.MMAP, F.INIT_SHARED], (1, 2)),
+        ([F.INIT_SHARED, F.MMAP], (2, 1)),
+        ([F.MMAP | F.INIT_SHARED], (3,)),
+        ((1, 1), (1, 1)),
+        ([0], (0,)),
+        ({4: "a"}, (4,)),
+    ],
+)
+def test_groups(preferred: Any, groups: tuple[int, ...]) -> None:
+    """Two wishes or one of both, in order; a single bit is one group by itself."""
+    assert Request(preferred=preferred).preferred == groups
+
+
+def test_groups_may_come_from_a_generator() -> None:
+    """It is run once, and what it yielded is kept with its claims."""
+    request = Request(preferred=(flag for flag in (F.INIT_SHARED, F.MMAP)))
+    assert request.preferred == (2, 1)
+    assert request.claims == {(1, "MMAP"), (2, "INIT_SHARED")}
+
+
+def test_everything_but_one_flag_may_be_forbidden() -> None:
+    """The complement is of 64 bits, and its claims are of the named ones."""
+    request = Request(forbidden=~F.MMAP)
+    assert request.forbidden == 0xFFFF_FFFF_FFFF_FFFE
+    assert request.claims == {(2, "INIT_SHARED")}
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [
+        ("prerequisites", "add"),
+        ("prerequisites", True),
+        ("until", 0),
+        ("until", "bind"),
+        ("scope", "system"),
+        ("scope", None),
+    ],
+)
+def test_policies_are_members_of_their_enum(policy: str, value: object) -> None:
+    """A text or number that equals one is none."""
+    with pytest.raises(TypeError, match=policy):
+        cast("Any", Request)(**{policy: value})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "claims"),
+    [
+        ({"required": 3}, set[tuple[int, str]]()),
+        ({"required": F.MMAP}, {(1, "MMAP")}),
+        ({"preferred": F.MMAP}, {(1, "MMAP")}),
+        ({"preferred": [1, F.INIT_SHARED]}, {(2, "INIT_SHARED")}),
+        ({"forbidden": F.INIT_SHARED}, {(2, "INIT_SHARED")}),
+        ({"required": FirecrackerFlag.WRITE, "preferred": [F.MMAP]}, {(8, "WRITE"), (1, "MMAP")}),
+        ({"required": F(0x40)}, set[tuple[int, str]]()),
+        ({"required": F(0)}, set[tuple[int, str]]()),
+    ],
+    ids=str,
+)
+def test_claims_are_what_flag_objects_call_their_bits(
+    arguments: dict[str, Any], claims: set[tuple[int, str]]
+) -> None:
+    """An int claims nothing, and neither does a bit without a name."""
+    assert Request(**arguments).claims == claims
+
+
+def test_a_changed_request_keeps_its_claims() -> None:
+    """What evolve hands on are ints, which had names once."""
+    request = evolve(Request(required=FirecrackerFlag.WRITE), until=Stage.CREATE)
+    assert (request.required, request.until) == (8, Stage.CREATE)
+    assert request.claims == {(8, "WRITE")}
+
+
+def test_a_changed_request_is_checked_again() -> None:
+    """By the same guards."""
+    with pytest.raises(InvalidMaskError):
+        evolve(Request(), required=-1)
+    with pytest.raises(InvalidMaskError, match="wrap it in a list"):
+        evolve(Request(), preferred=3)
+
+
+def test_requests_are_values() -> None:
+    """They are equal by content, hash, pickle, and do not change."""
+    request = Request(required=F.MMAP, preferred=[2], needs=[Need("X", 1, any_of=(2,))])
+    assert pickle.loads(pickle.dumps(request)) == request  # noqa: S301  # our own bytes
+    assert len({request, evolve(request), evolve(request, required=0)}) == 2
+    with pytest.raises(FrozenInstanceError):
+        cast("Any", request).required = 2
+
+
+def test_names_are_a_part_of_a_request() -> None:
+    """With a name more can be checked, so a flag and its number are not the same request."""
+    assert Request(required=F.MMAP) != Request(required=1)
+
+
+@pytest.mark.parametrize(
+    ("need", "answer", "met"),
+    [
+        (Need("X"), 0, False),
+        (Need("X"), 1, True),
+        (Need("X"), 1 << 63, True),
+        (Need("X", 8), 0, False),
+        (Need("X", 8), 7, False),
+        (Need("X", 8), 8, True),
+        (Need("X", 8), 0xF, True),
+        (Need("X", 0xC), 8, False),
+        (Need("X", 0xC), 0xC, True),
+        (Need("X", any_of=(3, 4)), 0, False),
+        (Need("X", any_of=(3, 4)), 1, False),
+        (Need("X", any_of=(3, 4)), 3, True),
+        (Need("X", any_of=(3, 4)), 4, True),
+        (Need("X", 8, any_of=(1, 2)), 8, False),
+        (Need("X", 8, any_of=(1, 2)), 3, False),
+        (Need("X", 8, any_of=(1, 2)), 9, True),
+    ],
+)
+def test_a_need_is_met(need: Need, answer: int, met: bool) -> None:
+    """By all of its bits and one whole alternative; with neither, by anything but 0."""
+    assert need.met_by(answer) is met
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+def test_a_need_is_of_masks(value: object) -> None:
+    """The guard stands before both of its fields."""
+    with pytest.raises(InvalidMaskError):
+        Need("X", cast("int", value))
+    with pytest.raises(InvalidMaskError):
+        Need("X", any_of=(1, cast("int", value)))
+
+
+def test_a_need_is_by_plain_name() -> None:
+    """A capability and its name are one need."""
+    need = Need(Capability.USER_MEMORY2)
+    assert type(need.capability) is str
+    assert need == Need("USER_MEMORY2")
+
+
+def test_needs_and_profiles_are_values() -> None:
+    """They are equal by content, hash, and pickle."""
+    profile = Profile("all", Request(needs=[Need("X", 8, any_of=(1, 2))]), "A use.")
+    assert pickle.loads(pickle.dumps(profile)) == profile  # noqa: S301  # our own bytes
+    assert len({profile, evolve(profile), evolve(profile, why="")}) == 2
+
+
+def test_policies_have_small_names() -> None:
+    """As the command line and the records write them."""
+    assert [str(policy) for policy in Prerequisites] == ["refuse", "add"]
+    assert [str(scope) for scope in Scope] == ["system", "vm"]

@@ -1,0 +1,317 @@
+"""`baseline`, `compare`, `replay`, and `check` of a file: recorded hosts instead of this one."""
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from gmemflags import MAINLINE, Scope, baseline, records, resolve
+from gmemflags._cli._pool import Pool
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags.records._text import LONGEST
+from tests.cli.runs import Run, error, run
+from tests.records.values import host
+
+A, B, C = host(3, "host-a"), host(3, "host-b"), host(1, "host-c")
+SYSTEM = evolve(A, scope=Scope.SYSTEM, origin="/dev/kvm of host-a")
+SNP = evolve(host(1, "an SNP VM"), host=evolve(A.host, vm_type=4))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a pool and a few single hosts, in which the commands run."""
+    monkeypatch.chdir(tmp_path)
+    for name, hosts in {
+        "pool": [A, SYSTEM, B, C],
+        "mixed": [A, SNP],
+        "a": [A],
+        "c": [C],
+        "system": [SYSTEM],
+        "none": [],
+    }.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{records.dumps(h)}\n" for h in hosts))
+    broken = f"{records.dumps(A)}\n\nnonsense\n{records.dumps(C)}\n{{}}\n"
+    (tmp_path / "broken.jsonl").write_text(broken)
+    return tmp_path
+
+
+def fed(content: bytes, monkeypatch: pytest.MonkeyPatch, *argv: str) -> Run:
+    """Run the command line with something on standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    return run(*argv)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_baseline() -> None:
+    """What all have, and who lacks the rest; records of /dev/kvm do not count."""
+    expected = baseline([A, B, C])
+    assert run("baseline", "pool.jsonl") == Run(0, f"{expected}\n", "")
+    assert run("baseline", "--json", "pool.jsonl").out == f"{records.dumps(expected)}\n"
+    assert run("baseline", "a.jsonl", "c.jsonl").out.startswith("baseline of 2 hosts: MMAP")
+    system = run("baseline", "--scope", "system", "pool.jsonl", "a.jsonl")
+    assert system.out == "baseline of 1 host: MMAP|INIT_SHARED (0x3)\n"
+
+
+def test_from_standard_input(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file, or with -."""
+    content = (files / "pool.jsonl").read_bytes()
+    expected = Run(0, f"{baseline([A, B, C])}\n", "")
+    assert fed(content, monkeypatch, "baseline") == expected
+    assert fed(content, monkeypatch, "baseline", "-") == expected
+    assert fed(content, monkeypatch, "check", "MMAP", "-").status == 0
+
+
+@pytest.mark.parametrize("command", ["baseline", "replay"])
+def test_no_standard_input(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may have been started without."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(command).err == error(
+        "standard input cannot be read: Bad file descriptor",
+        "give a file that can be read, or - for standard input",
+    )
+
+
+@pytest.mark.usefixtures("files")
+def test_hosts_of_several_kinds() -> None:
+    """The message names the odd one, and the option that chooses."""
+    told = run("baseline", "mixed.jsonl")
+    assert (told.status, told.out) == (2, "")
+    assert "an SNP VM has VM type 4, where host-a has 0" in told.err
+    assert "--vm-type N" in told.err
+    assert run("baseline", "mixed.jsonl", "--vm-type", "4").out.startswith("baseline of 1 host")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("command", [["baseline"], ["check", "MMAP"]])
+def test_no_host_at_all(command: list[str]) -> None:
+    """Nothing is no answer."""
+    assert run(*command, "none.jsonl").err == error(
+        "of 0 records none is of scope vm",
+        "give records that `gmemflags show --json` wrote, or choose with --scope and --vm-type",
+    )
+    told = run(*command, "pool.jsonl", "--vm-type", "7")
+    assert told.status == 2
+    assert "of 4 records none is of scope vm and VM type 7" in told.err
+
+
+@pytest.mark.usefixtures("files")
+def test_a_broken_line() -> None:
+    """It is told with file and line."""
+    assert run("baseline", "a.jsonl", "broken.jsonl") == Run(
+        2,
+        "",
+        error(
+            "at broken.jsonl, line 3, $: it is no JSON: Expecting value at character 0",
+            "give a record that `gmemflags show --json` wrote",
+        ),
+    )
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("command", [["baseline"], ["check", "MMAP"]])
+def test_broken_lines_are_skipped_and_counted(command: list[str]) -> None:
+    """With --skip-bad the good ones are answered, and the others told."""
+    told = run(*command, "broken.jsonl", "--skip-bad")
+    assert told.status == 0
+    assert "of 2 hosts" in told.out
+    assert "skipped at broken.jsonl, line 3, $: it is no JSON" in told.err
+    assert "skipped at broken.jsonl, line 5, $.schema: it is missing" in told.err
+    assert "2 lines are broken and skipped; records read: 2" in told.err
+
+
+def test_many_broken_lines(files: Path) -> None:
+    """Ten are told, and all are counted."""
+    good = records.dumps(A).encode()
+    (files / "bad.jsonl").write_bytes(good + b"\n\xff" * 25)
+    told = run("baseline", "bad.jsonl", "--skip-bad")
+    assert told.err.count("skipped at") == 10
+    assert "further ones are only counted" in told.err
+    assert "25 lines are broken and skipped; records read: 1" in told.err
+    (files / "bad.jsonl").write_bytes(good + b"\n\xff")
+    assert "1 line is broken" in run("baseline", "bad.jsonl", "--skip-bad").err
+
+
+def test_a_line_without_an_end(files: Path) -> None:
+    """It is one broken line, and no more of it is kept than shows that."""
+    good = records.dumps(A).encode()
+    with (files / "long.jsonl").open("wb") as file:
+        file.writelines([good, b"\n", b"x" * (2 * LONGEST + 5), b"\n", good, b"\n"])
+    told = run("baseline", "long.jsonl", "--skip-bad")
+    assert told.out.startswith("baseline of 2 hosts")
+    assert "line 2, $: it is longer than" in told.err
+    assert "1 line is broken" in told.err
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    "command", [["baseline"], ["check", "MMAP"], ["compare", "a.jsonl"], ["replay"]]
+)
+def test_a_file_that_cannot_be_read(command: list[str]) -> None:
+    """Which one, and why."""
+    for name, why in (("gone.jsonl", "No such file or directory"), (".", "Is a directory")):
+        assert run(*command, name).err == error(
+            f"{name} cannot be read: {why}", "give a file that can be read, or - for standard input"
+        )
+
+
+@pytest.mark.usefixtures("files")
+def test_a_verdict_for_each_host() -> None:
+    """Line by line, and a tally; any no makes it a no."""
+    told = run("check", "--profile", "fully-shared", "pool.jsonl")
+    assert told == Run(
+        1,
+        "granted: MMAP|INIT_SHARED (0x3) on host-a\n"
+        "granted: MMAP|INIT_SHARED (0x3) on host-b\n"
+        "refused: INIT_SHARED (bit 1, 0x2) is not supported: host-c lists MMAP (bit 0, 0x1)\n"
+        "granted on 2, refused on 1, of 3 hosts"
+        " (left out, of another scope or VM type: 1)\n",
+        "",
+    )
+    assert run("check", "MMAP", "a.jsonl").out.endswith("granted on 1, refused on 0, of 1 host\n")
+
+
+@pytest.mark.usefixtures("files")
+def test_decisions_for_each_host() -> None:
+    """With --json, one document a host, which can be replayed."""
+    lines = run("check", "--json", "INIT_SHARED", "pool.jsonl").out.splitlines()
+    assert [records.loads(line) for line in lines] == [resolve(h, 2) for h in (A, B, C)]
+
+
+def test_hosts_that_give_no_answer(files: Path) -> None:
+    """A host that could not speak of a flag has not said no."""
+    silent = evolve(A, answers={"GUEST_MEMFD": 1})
+    (files / "silent.jsonl").write_text(records.dumps(silent))
+    told = run("check", "MMAP", "a.jsonl", "silent.jsonl")
+    assert told.status == 3
+    assert told.out.endswith("granted on 1, refused on 0, no answer from 1, of 2 hosts\n")
+
+
+def test_under_another_catalog(files: Path) -> None:
+    """Names are those of each record's catalog, or of the one that is given."""
+    (files / "own.jsonl").write_text(
+        f"{records.dumps(host(15, 'f', FIRECRACKER_SECRET_FREE))}\n{records.dumps(A)}\n"
+    )
+    told = run("check", "WRITE", "own.jsonl")
+    assert told.out == "granted: WRITE (bit 3, 0x8) on f\n"
+    assert "no flag of linux-mainline is called WRITE" in told.err
+    catalog = ["--catalog", FIRECRACKER_SECRET_FREE.name]
+    told = run("check", "WRITE", "a.jsonl", *catalog)
+    assert (told.status, "never asked" in told.err) == (1, False)
+    assert "WRITE (bit 3, 0x8) is not supported" in told.out
+
+
+@pytest.mark.usefixtures("files")
+def test_a_file_and_a_host() -> None:
+    """They exclude each other."""
+    told = run("check", "MMAP", "a.jsonl", "--host", "linux-6.18-x86_64")
+    assert told.err == error("a file and --host are two kinds of hosts", "give one of the two")
+
+
+@pytest.mark.usefixtures("files")
+def test_comparing() -> None:
+    """0 for equal answers, 1 for anything else."""
+    assert run("compare", "a.jsonl", "a.jsonl").status == 0
+    assert run("compare", "a.jsonl", "c.jsonl") == Run(
+        1,
+        "superset: host-a has all that host-c has, and more\n"
+        "  on host-c you lose INIT_SHARED (bit 1, 0x2)\n",
+        "",
+    )
+    content = json.loads(run("compare", "a.jsonl", "c.jsonl", "--json").out)
+    assert content == {
+        "schema": "gmemflags/comparison/1",
+        "a": "host-a",
+        "b": "host-c",
+        "relation": "superset",
+        "differing": "0x2",
+        "lost_on_a": [],
+        "lost_on_b": [{"bit": "0x2", "flag": "INIT_SHARED", "because": "0x0", "rules": []}],
+        "capabilities": {},
+    }
+
+
+def test_comparing_what_is_lost_with_it(files: Path) -> None:
+    """Rules are told in the document, too."""
+    arm = evolve(host(2, "arm"), host=evolve(A.host, machine="aarch64"))
+    (files / "x.json").write_text(records.dumps(host(2, "x86")))
+    (files / "arm.json").write_text(records.dumps(arm))
+    (loss,) = json.loads(run("compare", "x.json", "arm.json", "--json").out)["lost_on_b"]
+    assert loss["rules"] == ["every mask needs MMAP"]
+    more = evolve(host(2, "more"), answers={**A.answers, "VM_TYPES": 3})
+    (files / "more.json").write_text(records.dumps(evolve(more, answers={"VM_TYPES": 3})))
+    content = json.loads(run("compare", "a.jsonl", "more.json", "--json").out)
+    assert content["capabilities"]["VM_TYPES"] == ["0x1", "0x3"]
+    assert content["capabilities"]["GUEST_MEMFD"] == ["0x1", None]
+
+
+def test_comparing_with_a_pool(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline stands for its pool; the one host of a file counts, whatever its scope."""
+    (files / "pool.json").write_text(run("baseline", "pool.jsonl", "--json").out)
+    assert run("compare", "pool.json", "c.jsonl").out.startswith("equal: ")
+    assert "best imaginable VM" in run("compare", "system.jsonl", "c.jsonl").out
+    content = (files / "a.jsonl").read_bytes()
+    assert fed(content, monkeypatch, "compare", "-", "c.jsonl").status == 1
+
+
+@pytest.mark.usefixtures("files")
+def test_what_cannot_be_compared() -> None:
+    """Several hosts, none, other documents, and standard input against itself."""
+    told = run("compare", "pool.jsonl", "a.jsonl").err
+    assert "pool.jsonl: of 4 records 3 are chosen, not one" in told
+    assert run("compare", "pool.jsonl", "a.jsonl", "--scope", "system").status == 0
+    assert "of 0 records" in run("compare", "none.jsonl", "a.jsonl").err
+    assert "standard input cannot be both" in run("compare", "-", "-").err
+    told = run("compare", "a.jsonl", "broken.jsonl").err
+    assert "at broken.jsonl, line 3, $: it is no JSON" in told
+    Path("request.json").write_text(records.dumps(MAINLINE.profiles["private"].request))
+    told = run("compare", "a.jsonl", "request.json").err
+    assert "at request.json, line 1: a Request is neither a host nor a baseline" in told
+
+
+def test_replaying(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 for the same answer, 1 for another one."""
+    decision = records.dumps(resolve(A, 3))
+    (files / "decision.json").write_text(decision)
+    same = "the same answer\n  now: granted: MMAP|INIT_SHARED (0x3) on host-a\n"
+    assert run("replay", "decision.json") == Run(0, same, "")
+    assert fed(decision.encode(), monkeypatch, "replay") == Run(0, same, "")
+    assert run("replay", "decision.json", "--json").out == f"{decision}\n"
+    other = decision.replace(
+        '"mask":"0x3","low":3,"high":0,"problems"', '"mask":"0x1","low":1,"high":0,"problems"'
+    )
+    (files / "decision.json").write_text(other)
+    told = run("replay", "decision.json")
+    assert told.status == 1
+    assert "INIT_SHARED (bit 1, 0x2) is granted now, and was not" in told.out
+    assert "$.schema: one of gmemflags/resolution/1" in run("replay", "a.jsonl").err
+
+
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A line that says how far it is, and is gone at the end; into a file there is none."""
+    pool = tmp_path / "many.jsonl"
+    pool.write_text((records.dumps(A) + "\n") * 40_000)
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "gmemflags", "baseline", str(pool)]
+    child = subprocess.run(command, stderr=terminal, stdout=subprocess.PIPE, check=True)
+    os.close(terminal)
+    shown = os.read(main, 10_000).decode()
+    os.close(main)
+    assert child.stdout.startswith(b"baseline of 40000 hosts")
+    assert shown == "\r\x1b[K16384 hosts\r\x1b[K32768 hosts\r\x1b[K"
+    assert run("baseline", str(pool)).err == ""
+
+
+@pytest.mark.usefixtures("files")
+def test_counts() -> None:
+    """What a pool counts while it is read."""
+    from argparse import Namespace
+
+    pool = Pool(Namespace(scope="vm", vm_type=None, skip_bad=False), ["pool.jsonl"])
+    assert [each.origin for each in pool.hosts()] == ["host-a", "host-b", "host-c"]
+    assert (pool.seen, pool.left_out, pool.bad) == (4, 1, 0)

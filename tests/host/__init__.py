@@ -1,0 +1,1 @@
+"""The tests of asking a host, and of what it said."""

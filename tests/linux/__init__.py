@@ -1,0 +1,1 @@
+"""The tests of the Linux edge, without a real KVM where that is possible."""

@@ -1,0 +1,108 @@
+"""The raw call: which system call is made for which ABI, and what an error is."""
+
+import ctypes
+import errno
+import inspect
+import os
+from collections.abc import Callable
+
+import pytest
+
+from gmemflags.linux._ioctl import bind, multiarch, none_bits, system_ioctl
+
+Ioctl = Callable[[int, int, int], int]
+
+EXACT = {
+    "x86_64-linux-gnu": 16,
+    "x86_64-linux-musl": 16,
+    "aarch64-linux-gnu": 29,
+    "riscv64-linux-gnu": 29,
+    "s390x-linux-gnu": 54,
+    "powerpc64le-linux-gnu": 54,
+}
+# A C long has 64 bits on some of these, but the number of the call there is not known for sure.
+INEXACT = [
+    ("x86_64-linux-gnux32", 32),
+    ("x86_64-linux-gnux32", 64),
+    ("x86_64-linux-gnu", 32),
+    ("i386-linux-gnu", 32),
+    ("arm-linux-gnueabihf", 32),
+    ("aarch64_ilp32-linux-gnu", 32),
+    ("mips64el-linux-gnuabi64", 64),
+    ("x86_64-kfreebsd-gnu", 64),
+    ("darwin", 64),
+    ("unknown", 64),
+    ("", 64),
+]
+
+
+def made_of(ioctl: Ioctl) -> tuple[tuple[int, ...], object]:
+    """Look into a bound call: what it puts before its arguments, and the type of its result."""
+    inside = inspect.getclosurevars(ioctl).nonlocals
+    return inside["prefix"], inside["function"].restype
+
+
+@pytest.mark.parametrize("abi", EXACT)
+def test_a_known_abi_makes_the_system_call(abi: str) -> None:
+    """__NR_ioctl of include/uapi/asm-generic/unistd.h and the tables of x86, s390 and powerpc."""
+    assert made_of(bind(abi, 64)) == ((EXACT[abi],), ctypes.c_long)
+
+
+@pytest.mark.parametrize(("abi", "long_bits"), INEXACT)
+def test_any_other_abi_calls_libc(abi: str, long_bits: int) -> None:
+    """A wrong number is another system call: 16 is lchown for a 32-bit program."""
+    assert made_of(bind(abi, long_bits)) == ((), ctypes.c_int)
+
+
+@pytest.mark.parametrize("abi", ["x86_64-linux-gnu", "s390x-linux-gnu", "", "i386-linux-gnu"])
+def test_requests_without_a_struct_have_no_direction(abi: str) -> None:
+    """_IOC_NONE is 0 on most architectures (include/uapi/asm-generic/ioctl.h)."""
+    assert none_bits(abi) == 0
+
+
+@pytest.mark.parametrize(
+    "abi",
+    [
+        "mips64el-linux-gnuabi64",
+        "mipsel-linux-gnu",
+        "powerpc64le-linux-gnu",
+        "powerpc-linux-gnu",
+        "sparc64-linux-gnu",
+        "alpha-linux-gnu",
+    ],
+)
+def test_requests_without_a_struct_have_a_direction_where_none_is_1(abi: str) -> None:
+    """_IOC_NONE is 1 in bits 31 to 29 (arch/*/include/uapi/asm/ioctl.h)."""
+    assert none_bits(abi) == 0x2000_0000
+
+
+def test_the_abi_is_that_of_the_build() -> None:
+    """A text in any case, empty where the build does not say."""
+    assert isinstance(multiarch(), str)
+
+
+def test_the_systems_call_is_made_once() -> None:
+    """Every descriptor shares it."""
+    assert system_ioctl() is system_ioctl()
+
+
+@pytest.mark.parametrize("ioctl", [system_ioctl(), bind("unknown", 64)], ids=["raw", "libc"])
+def test_an_error_is_an_oserror(ioctl: Ioctl, closed: int) -> None:
+    """With errno and text, however it was called."""
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        ioctl(closed, 0xAE03, 244)
+    assert caught.value.errno == errno.EBADF
+
+
+@pytest.mark.parametrize("ioctl", [system_ioctl(), bind("unknown", 64)], ids=["raw", "libc"])
+def test_a_stale_errno_is_no_error(ioctl: Ioctl, closed: int) -> None:
+    """Errno counts only for the call that just failed."""
+    reader, writer = os.pipe()
+    try:
+        for _ in range(2):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                ioctl(closed, 0xAE03, 244)
+            assert ioctl(reader, 0x5451, 0) == 0  # FIOCLEX succeeds on any descriptor
+    finally:
+        os.close(reader)
+        os.close(writer)

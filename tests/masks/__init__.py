@@ -1,0 +1,1 @@
+"""The tests of masks, words, flags and the C long."""

@@ -1,0 +1,160 @@
+"""Flag classes: what they get right, and the traps of IntFlag that remain, pinned."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from enum import auto
+from typing import cast
+
+import pytest
+
+from gmemflags import GuestMemfdFlag as F
+from gmemflags import InvalidMaskError
+from gmemflags.masks import FlagWord
+from gmemflags.masks._flagword import flag_class
+
+MASK = 0xFFFF_FFFF_FFFF_FFFF
+OPERATORS: dict[str, Callable[[int, int], int]] = {
+    "or": lambda left, right: left | right,
+    "and": lambda left, right: left & right,
+    "xor": lambda left, right: left ^ right,
+}
+
+
+class Tree(FlagWord):
+    """A flag class of a caller, one of its members with two names."""
+
+    LOW = auto()
+    ALSO_LOW = LOW
+    TOP = 1 << 63
+
+
+def test_mainlines_flags() -> None:
+    """Two flags, as include/uapi/linux/kvm.h has them."""
+    assert {name: flag.value for name, flag in F.__members__.items()} == {
+        "MMAP": 1,
+        "INIT_SHARED": 2,
+    }
+
+
+def test_bits_without_a_name_are_kept() -> None:
+    """Bits 6 and 63 mean nothing to mainline, and stay."""
+    assert F(1 << 63 | 0x41).value == 1 << 63 | 0x41
+
+
+@pytest.mark.parametrize("flags", [F, Tree, flag_class("Late", {"ONE": 1})])
+def test_the_complement_is_that_of_64_bits(flags: type[FlagWord]) -> None:
+    """EnumType puts Flag's own operator back into every subclass, which knows named bits only."""
+    assert (~flags(1)).value == MASK - 1
+    assert (~flags(0)).value == MASK
+    assert type(~flags(1)) is flags
+
+
+def test_the_complement_of_a_complement() -> None:
+    """Twice is as never, for unnamed bits too."""
+    assert ~~F(0x41) == F(0x41)
+
+
+def test_taking_a_flag_away_leaves_unnamed_bits() -> None:
+    """``mask & ~F.A`` in plain IntFlag drops them."""
+    assert F(0x43) & ~F.MMAP == 0x42
+
+
+@pytest.mark.parametrize(("operator", "result"), [("or", 0x43), ("and", 0x40), ("xor", 0x03)])
+def test_operators_keep_class_and_bits(operator: str, result: int) -> None:
+    """With a flag or an int on either side the result is a flag of all bits."""
+    for left, right in ((F(0x41), F(0x42)), (F(0x41), 0x42), (0x41, F(0x42))):
+        made = OPERATORS[operator](left, right)
+        assert made == result
+        assert type(made) is F
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-1, "-1"),
+        (-13, "-13"),
+        (1 << 64, "18446744073709551616"),
+        (1.5, "1.5"),
+        ("MMAP", "'MMAP'"),
+        (None, "None"),
+    ],
+)
+def test_a_value_outside_64_bits_is_refused(value: int, shown: str) -> None:
+    """IntFlag(-1) is every known flag, and -13, which is -EACCES, is MMAP and INIT_SHARED."""
+    with pytest.raises(InvalidMaskError) as caught:
+        F(value)
+    assert str(caught.value) == f"{shown} is not a mask: an int in [0, 2**64) is needed"
+
+
+@pytest.mark.parametrize("operator", ["or", "xor"])
+@pytest.mark.parametrize("value", [-1, -13, 1 << 64])
+def test_operators_refuse_what_is_no_mask(operator: str, value: int) -> None:
+    """An error code that is joined to a flag does not become flags."""
+    with pytest.raises(InvalidMaskError) as caught:
+        OPERATORS[operator](F.INIT_SHARED, value)
+    assert caught.value.shown == str(OPERATORS[operator](2, value))
+
+
+@pytest.mark.parametrize("value", [0, 3, -1, 1 << 64, (1 << 64) + 1])
+def test_a_member_is_exactly_one_bit(value: int) -> None:
+    """Neither "none" nor "all I know" nor a value field is a flag."""
+    with pytest.raises(InvalidMaskError) as caught:
+        flag_class("Bad", {"GOOD": 1, "ODD": value})
+    assert str(caught.value) == f"Bad.ODD = {value} is not one bit of 64"
+
+
+def test_a_flag_class_may_be_made_of_data() -> None:
+    """A mapping of names and masks makes what a class body makes; the mapping is left alone."""
+    members = {"LOW": 1, "TOP": 1 << 63}
+    made = flag_class("Made", members)
+    assert (made.__name__, issubclass(made, FlagWord)) == ("Made", True)
+    assert {name: flag.value for name, flag in made.__members__.items()} == members
+    assert members == {"LOW": 1, "TOP": 1 << 63}
+
+
+def test_a_member_may_have_two_names_and_be_the_highest_bit() -> None:
+    """An alias is one bit as well, and bit 63 is a bit like any other."""
+    assert (Tree.ALSO_LOW, Tree.TOP.value) == (Tree.LOW, 1 << 63)
+
+
+@pytest.mark.parametrize("value", [0, 1, 3, 0x41, 0x40, 1 << 63, MASK])
+@pytest.mark.parametrize("flags", [F, Tree])
+def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> None:
+    """Named or not, the very same object comes back."""
+    flag = flags(value)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(flag, protocol)) is flag  # noqa: S301  # our own bytes
+    assert copy.copy(flag) is copy.deepcopy(flag) is flag
+
+
+def test_membership_is_by_bits() -> None:
+    """``in`` asks for all bits of a flag, named or not."""
+    assert F.MMAP in F(0x41)
+    assert F(0x40) in F(0x41)
+    assert F(0x41) not in F.MMAP
+
+
+def test_trap_true_and_one_are_one_dictionary_key() -> None:
+    """F(True) and F(1.0) are MMAP: EnumType finds them before anybody can look."""
+    assert F(cast("int", True)) is F.MMAP  # the trap itself
+    assert F(cast("int", 1.0)) is F.MMAP
+
+
+def test_trap_list_drops_what_len_counts() -> None:
+    """Iterating yields named bits only; gmemflags.bits yields all."""
+    assert list(F(0x41)) == [F.MMAP]
+    assert len(F(0x41)) == 2
+
+
+def test_trap_names_of_unnamed_bits() -> None:
+    """The name of unnamed bits is decimal beside a named one, and missing without one."""
+    assert (F(0x41).name, F(0x40).name) == ("MMAP|64", None)
+
+
+def test_trap_a_value_once_made_stays() -> None:
+    """The class remembers every value for ever, which an attacker may choose: prefer ints."""
+    value = 0x0123_4567_89AB_CDEF
+    made = F(value)
+    assert F(value) is made
+    assert value in F._value2member_map_

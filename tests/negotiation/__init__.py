@@ -1,0 +1,1 @@
+"""The negotiation room: what is answered, and why; pools, comparisons and learned rules."""

@@ -1,0 +1,263 @@
+"""The baseline of a pool and the comparison of two hosts, on cases that people meet."""
+
+import pytest
+from attrs import evolve
+
+from gmemflags import (
+    MAINLINE,
+    Baseline,
+    Capability,
+    Catalog,
+    CatalogError,
+    InconsistentAnswerError,
+    Lacking,
+    Loss,
+    PoolError,
+    Relation,
+    Requires,
+    Scope,
+    Stage,
+    Support,
+    baseline,
+    compare,
+    resolve,
+)
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags.masks import FlagWord
+from tests.records.values import FLAGS, FLAGS_HI, host
+
+
+class Flag(FlagWord):
+    """The flags of a tree in which flags need each other."""
+
+    FOO = 1 << 2
+    BAR = 1 << 3
+    BAZ = 1 << 4
+    QUX = 1 << 5
+
+
+NEEDS_FOO = Requires(Flag.BAR, all_of=Flag.FOO, why="BAR builds on FOO.", source="a test")
+NEEDS_BAR = Requires(Flag.BAZ, all_of=Flag.BAR, why="BAZ builds on BAR.", source="a test")
+LATER = Requires(Flag.QUX, all_of=Flag.FOO, why="Else no use.", source="a test", stage=Stage.ACCESS)
+TREE = Catalog("a-tree", Flag, MAINLINE.capabilities, rules=[NEEDS_FOO, NEEDS_BAR, LATER])
+HI = evolve(MAINLINE, name="with-hi", capabilities={**MAINLINE.capabilities, FLAGS_HI: 999})
+
+
+def answering(like: Support, **answers: int) -> Support:
+    """The same host with other answers."""
+    return evolve(like, answers={**like.answers, **answers})
+
+
+def test_three_hosts_one_lacks_a_flag() -> None:
+    """The pool promises what all have, and says who lacks the rest."""
+    pool = baseline([host(3, "a"), host(3, "b"), host(1, "c")])
+    assert pool.support.mask == 1
+    assert pool.count == 3
+    assert pool.lacking == {2: Lacking(1, ["c"])}
+    assert pool.first == ("a", "b", "c")
+    assert str(pool) == (
+        "baseline of 3 hosts: MMAP (bit 0, 0x1)\n  1 of 3 lacks INIT_SHARED (bit 1, 0x2): c"
+    )
+    assert resolve(pool.support, 3).headline == (
+        "refused: INIT_SHARED (bit 1, 0x2) is not supported: the baseline of a pool lists"
+        " MMAP (bit 0, 0x1)"
+    )
+
+
+def test_one_host_is_a_pool() -> None:
+    """A baseline of one host has its answers and its kernel."""
+    pool = baseline([host(3, "a")])
+    assert pool.support == evolve(host(3), origin="the baseline of a pool")
+    assert pool.lacking == {}
+    assert str(pool) == "baseline of 1 host: MMAP|INIT_SHARED (0x3)"
+
+
+def test_many_lack_it() -> None:
+    """The first ten are named, and the others counted."""
+    pool = baseline(host(int(n >= 20), f"h{n}") for n in range(50))
+    assert pool.lacking[1] == Lacking(20, [f"h{n}" for n in range(10)])
+    assert pool.lacking[2].count == 50
+    assert "20 of 50 lack MMAP (bit 0, 0x1): h0, h1" in str(pool)
+    assert str(pool).count(", ...") == 2
+
+
+def test_an_unnamed_bit_counts_where_some_host_lists_it() -> None:
+    """What no catalog names is told if the hosts differ in it, and only then."""
+    assert baseline([host(3, "a"), host(0x43, "b")]).lacking == {0x40: Lacking(1, ["a"])}
+    assert baseline([host(3, "a"), host(3, "b")]).lacking == {}
+
+
+def test_a_pool_of_pools() -> None:
+    """A baseline among the hosts stands for all of its hosts."""
+    hosts = [host(n % 4, f"h{n}") for n in range(30)]
+    parts: list[Support | Baseline] = [baseline(hosts[:7]), hosts[7], baseline(hosts[8:])]
+    assert baseline(parts) == baseline(hosts)
+
+
+def test_kernels_may_differ() -> None:
+    """The kernel of a pool is that of its hosts, if it is one."""
+    old, new = host(3), evolve(host(3), host=evolve(host(3).host, kernel="7.2"))
+    assert baseline([old, old]).support.host.kernel == "6.18.0"
+    assert baseline([old, new, new]).support.host.kernel is None
+
+
+def test_a_capability_that_one_host_was_not_asked_for() -> None:
+    """The pool was not asked for it either."""
+    silent = evolve(host(3), answers={FLAGS: 3, Capability.USER_MEMORY2: 6})
+    support = baseline([answering(host(3), USER_MEMORY2=3), silent]).support
+    assert support.answers == {"USER_MEMORY2": 2, FLAGS: 3}
+    assert support.guest_memfd is None
+    assert "guest_memfd itself is not on every host" in str(baseline([silent]))
+
+
+def test_guest_memfd_that_became_a_mask() -> None:
+    """Two answers without a common bit are two answers other than 0, as one with 0 is not."""
+    one, two = answering(host(3), GUEST_MEMFD=1), answering(host(3), GUEST_MEMFD=2)
+    assert baseline([one, two]).support.guest_memfd is True
+    assert baseline([one, two, one]).support == baseline([two, baseline([one, two])]).support
+    assert baseline([one, answering(host(3), GUEST_MEMFD=0)]).support.guest_memfd is False
+
+
+def test_flags_at_once_and_in_two_words() -> None:
+    """What counts is the mask, not the form in which a kernel gave it."""
+    wide = answering(host(0, catalog=HI), **{FLAGS: 0x5_0000_0003, FLAGS_HI: 0})
+    split = answering(host(0, catalog=HI), **{FLAGS: 1, FLAGS_HI: 7})
+    assert compare(wide, answering(split, **{FLAGS: 3, FLAGS_HI: 5})).relation is Relation.EQUAL
+    assert baseline([wide, split]).support.answers[FLAGS_HI] == 5
+    assert baseline([wide, wide]).support.answers[FLAGS] == 0x5_0000_0003
+    alone = answering(host(0), **{FLAGS: 0x5_0000_0003})
+    other = answering(host(0), **{FLAGS: 0x2_0000_0003})
+    assert baseline([alone, alone]).support.mask == 0x5_0000_0003
+    assert baseline([alone, other]).support.answerable == 0xFFFF_FFFF
+
+
+def test_a_negative_mask_stays_exact() -> None:
+    """Bit 63 makes the C long negative, here too."""
+    top = answering(host(0), **{FLAGS: -(1 << 63) | 1})
+    assert baseline([top, top]).support.answers == top.answers
+
+
+def test_what_no_answer_can_say() -> None:
+    """Two masks may have in common what looks like an errno: that is an error, no guess."""
+    one = answering(host(0), **{FLAGS: 0x1_FFFF_FFFF})
+    two = answering(host(0), **{FLAGS: 0x2_FFFF_FFFF})
+    with pytest.raises(InconsistentAnswerError, match="the baseline of a pool answered"):
+        baseline([one, two])
+
+
+def test_no_host_is_no_pool() -> None:
+    """A baseline of nothing would promise everything."""
+    with pytest.raises(PoolError, match=r"^a baseline needs at least one host$"):
+        baseline([])
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        (evolve(host(3, "b"), scope=Scope.SYSTEM), "b has scope system, where a has vm"),
+        (
+            evolve(host(3, "b"), host=evolve(host(3).host, machine="aarch64")),
+            "b has machine aarch64, where a has x86_64",
+        ),
+        (
+            evolve(host(3, "b"), host=evolve(host(3).host, vm_type=None)),
+            "b has VM type None, where a has 0",
+        ),
+        (host(3, "b", FIRECRACKER_SECRET_FREE), "b has catalog firecracker-secret-free"),
+    ],
+)
+def test_hosts_of_another_kind_are_refused_by_name(odd: Support, told: str) -> None:
+    """A VM cannot move there, or the bits mean something else: the message names the odd one."""
+    with pytest.raises(PoolError, match=f"^{told}"):
+        baseline([host(3, "a"), host(3, "a"), odd])
+
+
+def test_an_equal_catalog_is_the_same_catalog() -> None:
+    """Content counts, as everywhere."""
+    twin = evolve(MAINLINE, name=MAINLINE.name)
+    assert baseline([host(3), host(3, catalog=twin)]).count == 2
+    assert compare(host(3), host(3, catalog=twin)).relation is Relation.EQUAL
+
+
+def test_losing_a_flag_and_what_depends_on_it() -> None:
+    """Rules tell that a flag is lost with another, though both hosts list it."""
+    comparison = compare(host(0x3C, "A", TREE), host(0x38, "B", TREE))
+    assert comparison.relation is Relation.SUPERSET
+    assert comparison.differing == Flag.FOO
+    assert comparison.lost_on_b == (
+        Loss(bit=4),
+        Loss(bit=8, rules=(NEEDS_FOO,), because=4),
+        Loss(bit=16, rules=(NEEDS_FOO, NEEDS_BAR), because=4),
+    )
+    assert comparison.lost_on_a == ()
+    assert str(comparison) == (
+        "superset: A has all that B has, and more\n"
+        "  on B you lose FOO (bit 2, 0x4), and with it BAR (bit 3, 0x8) and BAZ (bit 4, 0x10):"
+        " BAR requires FOO (BAR builds on FOO.); BAZ requires BAR (BAZ builds on BAR.)"
+    )
+
+
+def test_each_has_something() -> None:
+    """Both losses are told, each with its host."""
+    assert str(compare(host(1, "A"), host(2, "B"))) == (
+        "incomparable: each of A and B has something that the other lacks\n"
+        "  on B you lose MMAP (bit 0, 0x1)\n"
+        "  on A you lose INIT_SHARED (bit 1, 0x2)"
+    )
+
+
+def test_equal_answers_of_other_machines() -> None:
+    """Answers alone are compared; what rules make of them on another machine is told."""
+    arm = evolve(host(2, "arm"), host=evolve(host(2).host, machine="aarch64"))
+    comparison = compare(host(2, "x86"), arm)
+    assert comparison.relation is Relation.EQUAL
+    (loss,) = comparison.lost_on_b
+    assert (loss.bit, loss.because) == (2, 0)
+    assert str(comparison) == (
+        "equal: x86 and arm give equal answers\n"
+        "  on arm you lose INIT_SHARED (bit 1, 0x2), though it is listed: every mask needs MMAP"
+        " (arm64 binds no memory slot to a guest_memfd that cannot be mapped.)"
+    )
+
+
+def test_other_capabilities_count() -> None:
+    """What a request may need is part of what a host has."""
+    more = answering(host(3, "A"), USER_MEMORY2=3)
+    comparison = compare(more, answering(host(3, "B"), USER_MEMORY2=1))
+    assert comparison.relation is Relation.SUPERSET
+    assert comparison.capabilities == {"USER_MEMORY2": (3, 1)}
+    assert "KVM_CAP_USER_MEMORY2 is 0x3 on A and 0x1 on B" in str(comparison)
+
+
+def test_not_asked_and_unseen_is_less_than_no() -> None:
+    """A host that could have listed a bit says more than one that could not speak of it."""
+    narrow = evolve(host(3, "B", HI), answers={FLAGS: 3})
+    comparison = compare(answering(host(3, "A", HI), **{FLAGS_HI: 0}), narrow)
+    assert comparison.relation is Relation.SUPERSET
+    assert comparison.differing == 0xFFFF_FFFF_0000_0000
+    told = str(comparison)
+    assert "B could not speak of bits 63:32" in told
+    assert "KVM_CAP_GUEST_MEMFD is 0x1 on A and not asked on B" in told
+
+
+def test_a_device_and_its_vm() -> None:
+    """Scopes may differ: what /dev/kvm claims and the VM does not take."""
+    system = evolve(host(3, "/dev/kvm"), scope=Scope.SYSTEM)
+    assert str(compare(host(1, "a VM"), system)) == (
+        "subset: /dev/kvm has all that a VM has, and more\n"
+        "  on a VM you lose INIT_SHARED (bit 1, 0x2)\n"
+        "  /dev/kvm answers for the best imaginable VM, a VM for one VM"
+    )
+    assert "/dev/kvm answers for the best" in str(compare(system, host(1, "a VM")))
+
+
+def test_hosts_of_one_name_are_told_apart() -> None:
+    """Every VM is called the same on every host."""
+    same = "VM of type 0"
+    assert "on the other VM of type 0 you lose" in str(compare(host(3, same), host(1, same)))
+
+
+def test_catalogs_are_not_mixed() -> None:
+    """Bit 2 means four things in four trees."""
+    with pytest.raises(CatalogError, match="b was read under firecracker-secret-free"):
+        compare(host(3, "a"), host(3, "b", FIRECRACKER_SECRET_FREE))

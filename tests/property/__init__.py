@@ -1,0 +1,1 @@
+"""The laws, each tried on random values of the full range."""

@@ -1,0 +1,100 @@
+"""What reading costs: time linear in the length, and memory that does not grow with a pool."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from time import process_time
+
+import pytest
+
+from gmemflags import RecordError
+from gmemflags.records import dumps, loads
+from tests.conftest import run_python
+from tests.records.values import OWN, host
+
+
+def seconds(document: str) -> float:
+    """The CPU time of the fastest of several readings."""
+    times: list[float] = []
+    for _ in range(5):
+        start = process_time()
+        with suppress(RecordError):
+            loads(document)
+        times.append(process_time() - start)
+    return min(times)
+
+
+def with_rules(count: int) -> str:
+    """A catalog of many rules."""
+    content = json.loads(dumps(OWN))
+    content["rules"] = content["rules"][:1] * count
+    return json.dumps(content)
+
+
+def with_observations(count: int) -> str:
+    """A probe report of many masks, all taken."""
+    host_part = {key: part for key, part in json.loads(dumps(host(3))).items() if key != "schema"}
+    content = {
+        "schema": "gmemflags/probe-report/1",
+        "support": host_part,
+        "size": 4096,
+        "stopped": None,
+        "observations": {hex(mask): 0 for mask in range(count)},
+    }
+    return json.dumps(content)
+
+
+SHAPES: dict[str, Callable[[int], str]] = {
+    "text": lambda size: dumps(host(3, "x" * size)),
+    "escapes": lambda size: '"' + "\\u00e9" * size,
+    "numbers": lambda size: "[" + "1," * size + "1]",
+    "digits": lambda size: "1" * size,
+    "objects": lambda size: "[" + "{}," * size + "{}]",
+    "keys": lambda size: "{" + ",".join(f'"{n:06}":1' for n in range(size)) + "}",
+    "same-keys": lambda size: "{" + '"a":1,' * size + '"a":1}',
+    "answers": lambda size: dumps(host(3)).replace(
+        '"answers":{', '"answers":{' + "".join(f'"{n:06}":"1",' for n in range(size))
+    ),
+    "claims": lambda size: json.dumps(
+        {**json.loads(dumps(OWN.profiles["boot"].request)), "claims": [["0x1", "A"]] * size}
+    ),
+    "rules": lambda size: with_rules(size // 100),
+    "observations": lambda size: with_observations(size // 10),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ten_times_the_size_takes_no_more_than_fifteen_times(shape: str) -> None:
+    """Whatever a document is full of; the sizes are such that both fit into a processor's cache."""
+    make = SHAPES[shape]
+    size = 2_000
+    assert seconds(make(10 * size)) < 15 * max(seconds(make(size)), 0.0003)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_large_document_costs_a_few_times_what_json_alone_does(shape: str) -> None:
+    """Linear as that is, also far beyond any cache."""
+    document = SHAPES[shape](300_000)
+    start = process_time()
+    with suppress(ValueError):
+        json.loads(document)
+    alone = process_time() - start
+    assert seconds(document) < 40 * alone + 0.1
+
+
+def test_many_different_catalogs_do_not_pile_up() -> None:
+    """Classes that were made for documents are gone with them."""
+    program = """
+        import gc, json, sys
+        from gmemflags.masks import FlagWord
+        from gmemflags.records import load_lines
+        line = sys.argv[1]
+        lines = (line.replace("a-tree-of-mine", f"tree-{n}") for n in range(300))
+        assert sum(1 for _ in load_lines(lines)) == 300
+        gc.collect()
+        print(len(FlagWord.__subclasses__()))
+    """
+    from textwrap import dedent
+
+    (left,) = run_python(dedent(program), dumps(host(3, "b", OWN)))
+    assert int(left) < 100

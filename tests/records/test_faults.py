@@ -1,0 +1,330 @@
+"""Faulty documents: each ends in one RecordError that says where, and in nothing else."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from gmemflags import RecordError, resolve
+from gmemflags.records import dumps, loads
+from gmemflags.records._text import LONGEST
+from tests.records.values import OWN, SAMPLES, host
+
+SUPPORT = json.loads(dumps(host(3)))
+DECISION = json.loads(dumps(resolve(host(3), 1)))
+REFUSAL = json.loads(dumps(resolve(host(1), 3)))
+CATALOG = json.loads(dumps(OWN))
+POOL = json.loads(dumps(SAMPLES[6]))
+REPORT = json.loads(dumps(SAMPLES[7]))
+
+
+def short(value: object) -> str:
+    """A value in the name of a test."""
+    return ascii(value)[:30]
+
+
+def changed(content: dict[str, Any], way: str, value: object) -> str:
+    """``content`` with ``value`` where ``way`` leads."""
+    copy = json.loads(json.dumps(content))
+    part = copy
+    *steps, last = [int(step) if step.isdigit() else step for step in way.split("/")]
+    for step in steps:
+        part = part[step]
+    part[last] = value
+    return json.dumps(copy)
+
+
+def error(document: str | bytes) -> RecordError:
+    """The error in which ``document`` ends."""
+    with pytest.raises(RecordError) as caught:
+        loads(document)
+    assert str(caught.value).isascii()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("{} {}", "no JSON: Extra data at character 3"),
+        ("\ufeff{}", "no JSON"),
+        (b"\xff{}", "byte 0 is not UTF-8"),
+        ('{"a":1}'.encode("utf-16"), "byte 0 is not UTF-8"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("[]", "an object is needed, not a list"),
+        ("NaN", "NaN is no integer"),
+        ("1" * 5000, "a number of 5000 digits is too large"),
+        ('{"a":1,"b":2,"a":1}', "the key 'a' stands there twice"),
+    ],
+    ids=short,
+)
+def test_the_text_itself(document: str | bytes, told: str) -> None:
+    """What is no JSON, or no JSON on which all readers agree, is at fault as a whole."""
+    fault = error(document)
+    assert fault.path == "$"
+    assert told in fault.problem
+
+
+def test_too_long_a_text() -> None:
+    """100 MB are refused unread."""
+    assert "longer than 16777216 characters" in error(" " * 100_000_000).problem
+    assert "longer than" in error(b" " * (LONGEST + 1)).problem
+    assert "no JSON" in error(" " * LONGEST).problem
+
+
+def test_a_limit_on_digits_that_was_lifted() -> None:
+    """Long numbers take linear time also where Python would take quadratic."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        assert "16000000 digits" in error("9" * 16_000_000).problem
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ("gmemflags/support/2", "one of gmemflags/support/1, gmemflags/request/1"),
+        (None, "is needed, not null"),
+        ([], "is needed, not a list"),
+        ("x" * 1000, "..."),
+    ],
+    ids=short,
+)
+def test_an_unknown_schema(schema: object, told: str) -> None:
+    """A document of another version, or of another program, is refused by its schema."""
+    fault = error(json.dumps({**SUPPORT, "schema": schema}))
+    assert fault.path == "$.schema"
+    assert told in fault.problem
+    assert len(fault.problem) < 300
+
+
+def test_no_schema() -> None:
+    """Nothing is guessed from the rest."""
+    fault = error(json.dumps({key: SUPPORT[key] for key in SUPPORT if key != "schema"}))
+    assert (fault.path, fault.problem) == ("$.schema", "it is missing")
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "told"),
+    [
+        ("origin", None, "a text is needed, not null"),
+        ("origin", "a\ud800", "character 1 of the text is half a surrogate pair"),
+        ("scope", "VM", "one of system, vm is needed, not 'VM'"),
+        ("scope", True, "not true"),
+        ("facts", [], "an object is needed, not a list"),
+        ("facts/vm_type", True, "an integer in [0, 4294967295] is needed, not true"),
+        ("facts/vm_type", "0", "not '0'"),
+        ("facts/vm_type", 0.0, "0.0 is no integer"),
+        ("facts/vm_type", -1, "not -1"),
+        ("facts/vm_type", 1 << 32, "not 4294967296"),
+        ("facts/vm_type", 10**30, "a number of 31 digits is too large"),
+        ("facts/kernel", float("inf"), "Infinity is no integer"),
+        ("facts/kernel", {}, "a text is needed, not an object"),
+        ("facts/uptime", 1, "no such key is known"),
+        ("answers", None, "an object is needed"),
+        ("answers/GUEST_MEMFD_FLAGS", 3, "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "0x3", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "03", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", " 3", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "3\n", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "-0", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "\u0663", "a C long as a decimal text"),
+        ("answers/GUEST_MEMFD_FLAGS", "-13", "-13 (-EACCES) is not an answer"),
+        ("answers/GUEST_MEMFD_FLAGS", "9223372036854775808", "not a C long"),
+        ("mask", 3, "a mask such as"),
+        ("mask", "3", "a mask such as"),
+        ("mask", "0X3", "a mask such as"),
+        ("mask", "0x03", "a mask such as"),
+        ("mask", "0x10000000000000003", "a mask such as"),
+        ("low", "3", "an integer in"),
+        ("low", 1, "1 is not the low word of the mask 0x3"),
+        ("high", 1, "1 is not the high word of the mask 0x3"),
+        ("catalog", None, "an object is needed"),
+        ("catalog/name", 1, "a text is needed"),
+        ("catalog/name", "linux\x1b[2J", "is neither known here nor written out"),
+    ],
+    ids=short,
+)
+def test_a_part_of_a_host(way: str, value: object, told: str) -> None:
+    """Nothing is coerced: "7" is not 7, true is not 1, and a mask is what u64 takes."""
+    fault = error(changed(SUPPORT, way, value))
+    assert told in fault.problem
+    assert f"$.{way.replace('/', '.')}".startswith(fault.path)
+
+
+def test_a_host_that_lies_about_its_mask() -> None:
+    """Mask and words that agree with each other and not with the answers are a lie."""
+    lie = {**SUPPORT, "mask": "0x7", "low": 7}
+    fault = error(json.dumps(lie))
+    assert (fault.path, fault.problem) == ("$.mask", "the answers say 0x3, not 0x7")
+
+
+def test_an_answer_that_the_catalog_does_not_number() -> None:
+    """Another tree's capability is no answer to this one."""
+    fault = error(changed(SUPPORT, "answers/GUEST_MEMFD_FLAGS_HI", "1"))
+    assert fault.path == "$.answers"
+    assert "has no number" in fault.problem
+
+
+def test_a_flags_hi_that_is_too_wide() -> None:
+    """What a Support refuses, a record of one does not smuggle in."""
+    content = json.loads(dumps(host(3, "b", OWN)))
+    content["catalog"]["capabilities"]["GUEST_MEMFD_FLAGS_HI"] = 999
+    content["answers"]["GUEST_MEMFD_FLAGS_HI"] = str(1 << 32)
+    fault = error(json.dumps(content))
+    assert fault.path == "$.answers.GUEST_MEMFD_FLAGS_HI"
+
+
+def test_missing_and_extra_keys() -> None:
+    """Each is told by its own path, however odd a key is."""
+    for key in SUPPORT:
+        if key != "schema":
+            left = {name: part for name, part in SUPPORT.items() if name != key}
+            assert (error(json.dumps(left)).path) == f"$.{key}"
+    assert error(json.dumps({**SUPPORT, "a b\ud800": 1})).path == "$['a b\\ud800']"
+    assert len(error(json.dumps({**SUPPORT, "k" * 10_000: 1})).path) < 80
+
+
+def test_a_key_twice_deep_inside() -> None:
+    """Readers take the first or the last; this one takes neither."""
+    document = dumps(host(3)).replace('"kernel"', '"kernel":"5.0","kernel"')
+    fault = error(document)
+    assert (fault.path, fault.problem) == ("$.facts", "the key 'kernel' stands there twice")
+
+
+_FLAGS_64 = {f"F{n}": hex(1 << n) for n in range(64)}
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "path"),
+    [
+        ("flags", {"MMAP": "0x3"}, "$.flags"),
+        ("flags", {"MMAP": "0x0"}, "$.flags"),
+        ("flags", {"MMAP": 1}, "$.flags.MMAP"),
+        ("flags", {**_FLAGS_64, "G": "0x1"}, "$.flags"),
+        ("flags", {"MMAP": "0x1", "TWIN": "0x1"}, "$"),
+        *(
+            ("flags", {name: "0x1"}, f"$.flags{step}")
+            for name, step in [
+                ("mmap", ".mmap"),
+                ("", "['']"),
+                ("A|B", "['A|B']"),
+                ("1A", "['1A']"),
+                ("\u00c4", "['\\xc4']"),
+                ("__A__", ".__A__"),
+                ("_A_", "._A_"),
+                ("_", "._"),
+                ("mro", ".mro"),
+                ("_order_", "._order_"),
+            ]
+        ),
+        ("capabilities/VM_TYPES", -1, "$.capabilities.VM_TYPES"),
+        ("capabilities/VM_TYPES", 1 << 31, "$.capabilities.VM_TYPES"),
+        ("capabilities/VM_TYPES", 244, "$"),
+        ("capabilities", {"A\ud800": 1}, "$.capabilities['A\\ud800']"),
+        ("rules", {}, "$.rules"),
+        ("rules/0", [], "$.rules[0]"),
+        ("rules/0/kind", "sometimes", "$.rules[0].kind"),
+        ("rules/0/kind", "never", "$.rules[0].mask"),
+        ("rules/0/stage", 0, "$.rules[0].stage"),
+        ("rules/0/hosts/vm_types", [0, True], "$.rules[0].hosts.vm_types[1]"),
+        ("rules/1/any_of", ["0x1", 2], "$.rules[1].any_of[1]"),
+        ("profiles/boot/request/claims", [["0x1", "A", "B"]], "$.profiles.boot.request.claims[0]"),
+        ("profiles/boot/request/claims", [["0x1", 2]], "$.profiles.boot.request.claims[0][1]"),
+        ("profiles/boot/request/until", "soon", "$.profiles.boot.request.until"),
+        ("profiles/boot/request/needs", [1], "$.profiles.boot.request.needs[0]"),
+    ],
+    ids=short,
+)
+def test_a_part_of_a_catalog(way: str, value: object, path: str) -> None:
+    """A class is made of a document's names only if they are flag names."""
+    assert error(changed(CATALOG, way, value)).path == path
+
+
+@pytest.mark.parametrize(
+    ("content", "way", "value", "path"),
+    [
+        (DECISION, "result/ok", False, "$.result.mask"),
+        (DECISION, "result/ok", 1, "$.result.ok"),
+        (DECISION, "result/mask", None, "$.result.low"),
+        (DECISION, "result/problems", REFUSAL["result"]["problems"], "$.result.problems"),
+        (REFUSAL, "result/problems", [], "$.result.problems"),
+        (REFUSAL, "result/ok", True, "$.result.mask"),
+        (REFUSAL, "result/problems/0/rules", [3], "$.result.problems[0].rules"),
+        (REFUSAL, "result/problems/0/reason", "because", "$.result.problems[0].reason"),
+        (DECISION, "result", {**DECISION["result"], "mask": "0x5", "low": 5}, "$.result.mask"),
+        (DECISION, "result", {**DECISION["result"], "mask": "0x2", "low": 2}, "$.result.mask"),
+        (DECISION, "request/forbidden", "0x1", "$.result.mask"),
+        (DECISION, "host/answers/GUEST_MEMFD", "0", "$.result.mask"),
+        (DECISION, "host/low", 1, "$.host.low"),
+        (DECISION, "catalog/rules/0/flag", 1, "$.catalog.rules[0].flag"),
+    ],
+)
+def test_a_part_of_a_decision(content: dict[str, Any], way: str, value: object, path: str) -> None:
+    """A yes that its own host and request rule out is a lie, too."""
+    assert error(changed(content, way, value)).path == path
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "path"),
+    [
+        ("count", 0, "$.count"),
+        ("count", 4, "$.first"),
+        ("first", [], "$.first"),
+        ("first", ["x"] * 11, "$.first"),
+        ("support/low", 7, "$.support.low"),
+        ("lacking", {}, "$.lacking"),
+        ("lacking/0x1", {"count": 1, "first": ["a"]}, "$.lacking['0x1']"),
+        ("lacking/0x30", {"count": 1, "first": ["a"]}, "$.lacking['0x30']"),
+        ("lacking/7", {"count": 1, "first": ["a"]}, "$.lacking['7']"),
+        ("lacking/0x2", {"count": 4, "first": ["a"]}, "$.lacking['0x2'].count"),
+        ("lacking/0x2", {"count": 2, "first": ["a"]}, "$.lacking['0x2'].first"),
+        ("lacking/0x2", {"count": 0, "first": []}, "$.lacking['0x2'].count"),
+    ],
+)
+def test_a_part_of_a_pool(way: str, value: object, path: str) -> None:
+    """Counts, names and the common mask have to agree."""
+    assert error(changed(POOL, way, value)).path == path
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "path"),
+    [
+        ("observations/0x4", 4096, "$.observations['0x4']"),
+        ("observations/4", 0, "$.observations['4']"),
+        ("size", "4096", "$.size"),
+        ("stopped", True, "$.stopped"),
+        ("support/mask", "0x1", "$.support.low"),
+    ],
+)
+def test_a_part_of_a_probe_report(way: str, value: object, path: str) -> None:
+    """Masks and errnos, exactly."""
+    assert error(changed(REPORT, way, value)).path == path
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["{}"], {"a": 1}])
+def test_what_is_no_document_at_all(wrong: Any) -> None:
+    """Only text and bytes are documents; anything else is a programmer's mistake."""
+    with pytest.raises((TypeError, AttributeError)):
+        loads(wrong)
+
+
+def test_deep_nesting_inside_a_catalog() -> None:
+    """What can just be read as JSON must not exhaust the stack later."""
+    depth = sys.getrecursionlimit() - 150
+    deep = "[" * depth + "]" * depth
+    document = dumps(host(3, "b", OWN)).replace('"rules":[', f'"rules":[{deep},', 1)
+    assert error(document).path in ("$", "$.catalog.rules[0]")
+
+
+@pytest.mark.parametrize("number", range(len(SAMPLES)))
+def test_every_prefix_of_a_document_is_an_error(number: int) -> None:
+    """A document that was cut off is no document."""
+    document = dumps(SAMPLES[number])
+    for end in range(0, len(document), 7):
+        error(document[:end])

@@ -1,0 +1,154 @@
+"""Documents broken at random: each ends in a value or in one RecordError, quickly.
+
+GMEMFLAGS_FUZZ says how many to try (200,000 by default), GMEMFLAGS_FUZZ_SEED where to start.
+"""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gmemflags import RecordError, Support
+from gmemflags.records import dumps, loads
+from gmemflags.records._catalogs import Catalogs
+from gmemflags.records._lines import Lines
+from tests.records.parts import places
+from tests.records.schema import is_valid
+from tests.records.values import SAMPLES
+
+COUNT = int(os.environ.get("GMEMFLAGS_FUZZ", "200000"))
+SEED = int(os.environ.get("GMEMFLAGS_FUZZ_SEED", "1"))
+DOCUMENTS = [dumps(value) for value in SAMPLES]
+# Small documents are quick to read: most mistakes are in what all kinds share.
+_OFTEN = [document for document in DOCUMENTS for _ in range(1 + 2000 // len(document))]
+_WORDS = r"""
+null true false 0 1 -1 3 7 1.0 1e3 -0 01 1e400 NaN Infinity -Infinity [] {} [[]] "" "0x3" "0x0" "3"
+"-5" "vm" "0X3" "\ud800" "\udc80" "\u0000" "\" "low" "mask" "schema" "origin" "kind" "flags" : , { }
+[ ] " \ "answers" "gmemflags/support/1" "gmemflags/catalog/1"
+"""
+TOKENS = [
+    *_WORDS.split(),
+    *("9" * 20, "9" * 400, "-" + "9" * 19, "[" * 60, "]" * 60, '{"a":' * 60),
+    *(" ", "\n", '"a\tb"', "\x00", "\ud800", "\ufeff", "\u2028", "\U0001f600"),
+]
+VALUES: list[Any] = [
+    *(None, True, False, 0, 1, -1, 3, 255, 1 << 32, 1 << 53, 1 << 64, 10**40, 1.0, 1e300),
+    *("", "0x0", "0x3", "0xffffffffffffffff", "0x10000000000000000", "0x8000000000000000", "3"),
+    *(
+        "-1",
+        "-5000",
+        "9223372036854775807",
+        "vm",
+        "system",
+        "MMAP",
+        "__class__",
+        "a\ud800",
+        "x" * 99,
+    ),
+    *([], {}, [[]], [None], ["0x1"], [0, 1], {"a": 1}, {"0x1": 22}, float("nan"), float("inf")),
+]
+
+
+def cut(dice: random.Random, text: str) -> tuple[int, int]:
+    """The ends of a piece, mostly a short one."""
+    start = dice.randrange(len(text) + 1)
+    return start, min(len(text), start + int(dice.expovariate(0.1)))
+
+
+def drop(dice: random.Random, text: str) -> str:
+    """Leave a piece out."""
+    start, end = cut(dice, text)
+    return text[:start] + text[end:]
+
+
+def repeat(dice: random.Random, text: str) -> str:
+    """Have a piece twice."""
+    start, end = cut(dice, text)
+    return text[:end] + text[start:]
+
+
+def insert(dice: random.Random, text: str) -> str:
+    """Put a token over a piece."""
+    start, end = cut(dice, text)
+    return text[:start] + dice.choice(TOKENS) + text[end if dice.random() < 0.5 else start :]
+
+
+def splice(dice: random.Random, text: str) -> str:
+    """Put a piece of another document in."""
+    start, end = cut(dice, text)
+    other = dice.choice(DOCUMENTS)
+    first = dice.randrange(len(other))
+    return text[:start] + other[first : first + end - start] + text[end:]
+
+
+def flip(dice: random.Random, text: str) -> str:
+    """Change one character."""
+    start = dice.randrange(len(text) + 1)
+    return (
+        text[:start]
+        + chr(dice.choice((32, 34, 44, 48, 58, 91, 92, 123, 125, 255)))
+        + text[start + 1 :]
+    )
+
+
+def replace(dice: random.Random, text: str) -> str:
+    """Change one part of the content, so that the text stays JSON."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return text
+    everywhere = places(content)
+    if not everywhere:
+        return text
+    container, key = dice.choice(everywhere)
+    way = dice.random()
+    if way < 0.7:
+        container[key] = dice.choice(VALUES)
+    elif way < 0.85 or isinstance(container, list):
+        del container[key]
+    else:
+        container[dice.choice(["extra", "mask", "schema", "", "0x1"])] = container.pop(key)
+    return json.dumps(content, ensure_ascii=dice.random() < 0.5)
+
+
+MUTATIONS: list[Callable[[random.Random, str], str]] = [drop, repeat, insert, splice, flip, replace]
+
+
+def broken(dice: random.Random) -> str:
+    """A document of some kind, with one to three changes."""
+    text = dice.choice(_OFTEN)
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        text = dice.choice(MUTATIONS)(dice, text)
+    return text
+
+
+def outcome(read: Callable[[str], Any], text: str) -> Any:
+    """The value, or what the error says; an error that says too much is no answer at all."""
+    try:
+        return read(text)
+    except RecordError as error:
+        told = str(error)
+    return told if told.startswith("at $") and len(told) < 1000 else None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_broken_document_is_a_value_or_one_error(part: int) -> None:
+    """No other exception, no value that cannot be written again, and no two ways of reading."""
+    dice = random.Random(SEED * 4 + part)  # noqa: S311  # to be the same tomorrow
+    lines = Lines(Catalogs())
+    accepted = 0
+    for _ in range(COUNT // 4):
+        text = broken(dice)
+        found = outcome(loads, text)
+        assert found is not None
+        if not isinstance(found, str):
+            accepted += 1
+            assert loads(dumps(found)) == found
+            if accepted < 500:
+                assert is_valid(json.loads(text))
+        if isinstance(found, (str, Support)) and text.startswith('{"schema":"gmemflags/support/1"'):
+            assert outcome(lines.support, text) == found
+    assert COUNT < 1000 or COUNT // 4000 < accepted < COUNT // 8

@@ -1,0 +1,137 @@
+"""The errors: what each inherits, keeps and says."""
+
+import errno
+import os
+
+import pytest
+
+from gmemflags import exceptions
+from gmemflags.exceptions import (
+    CapabilityQueryError,
+    CatalogError,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    NegotiationError,
+    PoolError,
+    RecordError,
+    Unavailable,
+)
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_every_error_is_one_of_ours(name: str) -> None:
+    """One ``except GmemFlagsError`` catches all; the enum beside them is none."""
+    made = getattr(exceptions, name)
+    assert issubclass(made, GmemFlagsError) or made is Unavailable
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (InvalidMaskError, ValueError),
+        (FlagSyntaxError, ValueError),
+        (CatalogError, ValueError),
+        (RecordError, ValueError),
+        (PoolError, ValueError),
+        (KvmUnavailableError, OSError),
+        (CapabilityQueryError, OSError),
+        (GuestMemfdCreateError, OSError),
+    ],
+)
+def test_an_error_is_the_builtin_that_one_would_catch(
+    error: type[GmemFlagsError], builtin: type[Exception]
+) -> None:
+    """So that code which never heard of us handles it right."""
+    assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("error", [NegotiationError, InconsistentAnswerError])
+def test_an_answer_is_no_builtins_error(error: type[GmemFlagsError]) -> None:
+    """A refusal is no bad value and no failed call."""
+    assert not issubclass(error, (ValueError, OSError))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (InvalidMaskError("-1", "a mask"), "-1 is not a mask"),
+        (CatalogError("a-tree", "it is odd"), "catalog a-tree: it is odd"),
+        (RecordError("/flags", "it is odd"), "at /flags: it is odd"),
+        (PoolError("a host", "is odd"), "a host is odd"),
+        (PoolError("", "there is no host"), "there is no host"),
+        (
+            InconsistentAnswerError("VM_TYPES", 1 << 64, "no long", "a host"),
+            "a host answered 18446744073709551616 to KVM_CAP_VM_TYPES: no long",
+        ),
+        (
+            KvmUnavailableError(2, "gone", "/dev/x", Unavailable.NO_DEVICE),
+            "/dev/x: gone (errno 2, no-device)",
+        ),
+        (
+            CapabilityQueryError(14, "Bad address", 244, "a host"),
+            "a host did not answer KVM_CHECK_EXTENSION(244): Bad address (errno 14)",
+        ),
+        (
+            GuestMemfdCreateError(22, "No", 4096, 1, "bit 0 is not listed"),
+            "guest_memfd of 4096 bytes with flags 0x1: No (errno 22); bit 0 is not listed",
+        ),
+    ],
+)
+def test_the_sentence_of(error: GmemFlagsError, sentence: str) -> None:
+    """It is made of the data, when somebody reads it."""
+    assert str(error) == sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (errno.EIO, "another process than the VM's creator"),
+        (errno.EBADF, "the descriptor is closed, or was never one"),
+        (errno.ENOTTY, "no KVM device or VM"),
+    ],
+)
+def test_an_errno_is_told_with_what_it_means_here(code: int, meaning: str) -> None:
+    """The kernel's own text for EIO helps nobody after a fork."""
+    assert meaning in str(CapabilityQueryError(code, os.strerror(code), 244, "a VM"))
+
+
+def test_a_closed_descriptor_is_told_as_such() -> None:
+    """Also where a descriptor was to be taken; any other errno is left to speak for itself."""
+    error = KvmUnavailableError(errno.EBADF, "Bad", "descriptor 9", Unavailable.NOT_KVM)
+    assert str(error).endswith("(errno 9, not-kvm); the descriptor is closed, or was never one")
+
+
+def test_an_error_without_an_errno_has_no_meaning_added() -> None:
+    """None is not 0, and neither is a known one."""
+    error = CapabilityQueryError(5, "x", 244, "a VM")
+    error.errno = None
+    assert str(error).endswith("x (errno None)")
+
+
+def test_a_syntax_error_says_the_place_and_the_nearest_name() -> None:
+    """And omits the hint where no name is near."""
+    error = FlagSyntaxError("MMPA", 0, "no such flag", "MMAP")
+    assert str(error) == "no such flag at position 0 of 'MMPA'; did you mean MMAP?"
+    assert str(FlagSyntaxError("zz", 0, "no such flag")) == "no such flag at position 0 of 'zz'"
+
+
+def test_a_syntax_error_in_a_long_text_shows_its_surroundings() -> None:
+    """Eighty characters of a text that somebody else may have written, not a megabyte."""
+    text = f"{'A' * 10_000}!{'B' * 10_000}"
+    told = str(FlagSyntaxError(text, 10_000, "odd"))
+    assert told == f"odd at position 10000 of {'A' * 40 + '!' + 'B' * 39!r}"
+
+
+def test_the_reasons_are_texts() -> None:
+    """They print and compare as what a log has."""
+    assert [str(reason) for reason in Unavailable] == [
+        "no-device",
+        "no-permission",
+        "not-kvm",
+        "no-vm",
+        "failed",
+    ]
