@@ -137,10 +137,9 @@ def _restored(
 
 
 def _check_flags(catalog: str, flags: object) -> None:
+    given = shown(flags)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
-        raise CatalogError(
-            catalog, "flags is not a FlagWord class"
-        )
+        raise CatalogError(catalog, f"flags is {given}, not a FlagWord class")
     if not flags.__members__:
         raise CatalogError(catalog, f"{flags.__name__} names no flag")
     for name, member in flags.__members__.items():

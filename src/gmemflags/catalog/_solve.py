@@ -16,6 +16,7 @@ is complete, and exponential only in the number of such decisions.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Clause = tuple[int, tuple[int, ...]]
     # A clause made fast: the ways of one bit are one mask, the others stay a tuple.
     Packed = tuple[int, int, tuple[int, ...]]
+
+
+_UNIT = 1 << 40  # one bit, in the fractions of the covering bound
 
 
 def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] = ()) -> int | None:
@@ -91,15 +95,16 @@ def _search(must: int, may: int, clauses: Sequence[Packed], limit: int) -> int |
     demands = [(one, ways) for clear, one, ways in clauses if not clear & ~must]
     if not demands:
         return must if room >= 0 else None
-    uses = _uses(must, demands)
-    if max(_packing(must, demands), _covering(len(demands), uses)) > room:
+    options = [_bits_of(must, one, ways) for one, ways in demands]
+    uses = _uses(options)
+    if _covering(options, uses) > room or _packing(must, demands) > room:
         return None
     bit = max(uses, key=uses.__getitem__)
     found = _search(must | bit, may, clauses, limit)
     return _search(must, may & ~bit, clauses, limit) if found is None else found
 
 
-def _propagate(
+def _propagate(  # noqa: C901  # the innermost loop: calls would double its cost
     must: int, may: int, clauses: Sequence[Packed]
 ) -> tuple[int, int, Sequence[Packed]] | None:
     # Every conclusion that one clause alone allows, and the clauses still open; None: no mask.
@@ -136,42 +141,47 @@ def _only_way(one: int, ways: tuple[int, ...]) -> int:
     # The single way that is left, or 0 where there are several.
     if not ways:
         return 0 if one & (one - 1) else one
-    return 0 if one or len(ways) > 1 else ways[0]
+    return ways[0] if not one and len(ways) == 1 else 0
 
 
-def _uses(must: int, demands: Iterable[tuple[int, tuple[int, ...]]]) -> dict[int, int]:
+def _bits_of(must: int, one: int, ways: Iterable[int]) -> int:
+    # The bits that could help to meet a demand.
+    for way in ways:
+        one |= way & ~must
+    return one
+
+
+def _uses(options: Iterable[int]) -> dict[int, int]:
     # How many demands each bit could help to meet.
     uses: dict[int, int] = {}
-    for one, ways in demands:
-        touched = one
-        for way in ways:
-            touched |= way & ~must
+    for touched in options:
         while touched:
             bit = touched & -touched
             uses[bit] = uses.get(bit, 0) + 1
-            touched ^= bit
+            touched ^= bit  # noqa: PLW2901  # the rest of it
     return uses
 
 
 def _packing(must: int, demands: Iterable[tuple[int, tuple[int, ...]]]) -> int:
     # A lower bound of the bits still needed: demands that share no bit add up.
     needed = seen = 0
-    for one, ways in demands:
-        touched = one
-        for way in ways:
-            touched |= way & ~must
+    for one, ways in sorted(demands, key=_openness):
+        touched = _bits_of(must, one, ways)
         if not touched & seen:
             seen |= touched
             needed += 1 if one else min([(way & ~must).bit_count() for way in ways])
     return needed
 
 
-def _covering(demands: int, uses: dict[int, int]) -> int:
-    # Another one: even the most useful bits together meet no more demands than their uses.
-    needed = 0
-    for count in sorted(uses.values(), reverse=True):
-        if demands <= 0:
-            break
-        demands -= count
-        needed += 1
-    return needed
+def _openness(demand: tuple[int, tuple[int, ...]]) -> int:
+    return demand[0].bit_count() + len(demand[1])
+
+
+def _covering(options: Sequence[int], uses: dict[int, int]) -> int:
+    # Another one: a demand whose most useful bit meets n demands costs at least 1/n of a bit.
+    cost = 0
+    for bit, count in sorted(uses.items(), key=itemgetter(1), reverse=True):
+        left = [touched for touched in options if not touched & bit]
+        cost += (len(options) - len(left)) * _UNIT // count
+        options = left
+    return -(-cost // _UNIT)
