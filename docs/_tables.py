@@ -76,9 +76,8 @@ def documents() -> str:
     """The kinds of JSON documents."""
     schema = json_schema()
     kinds = [schema["$defs"][way["$ref"].rpartition("/")[2]] for way in schema["oneOf"]]
-    return table(
-        ("`schema`", "says"),
-        ((code(kind["properties"]["schema"]["const"]), kind["title"]) for kind in kinds),
+    return "\n".join(
+        f"* {code(kind['properties']['schema']['const'])}: {kind['title']}" for kind in kinds
     )
 
 

@@ -114,7 +114,7 @@ def mistakes(support: Support) -> None:
     """Lines that a type checker must refuse: an ignore that is not needed is an error."""
     Need(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Never(None, why="", source="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    print(gmemflags.queyr)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]  # noqa: E501  # a typo
+    assert gmemflags.queyr  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     Request(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # keywords only
     Request(required="MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     resolve(support, "MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -71,7 +71,7 @@ def test_bar_alone() -> None:
     ]
     assert str(answer).splitlines() == [
         (
-            f"refused: {BROKEN}: the host has what is missing, but nobody asked for it;"
+            f"refused: {BROKEN}: the host has what is missing, but it was not asked for by itself;"
             " FOO (bit 2, 0x4) is supported and not asked for,"
             " BAR (bit 3, 0x8) is supported and required"
         ),
@@ -143,7 +143,7 @@ def test_bar_forbidding_foo_in_words() -> None:
     ]
     assert str(answer).splitlines() == [
         (
-            f"refused: {BROKEN}: the request forbids what is missing;"
+            f"refused: {BROKEN}: the request rules out what is missing;"
             " FOO (bit 2, 0x4) is supported and forbidden,"
             " BAR (bit 3, 0x8) is supported and required"
         ),
@@ -183,8 +183,8 @@ def test_bar_as_a_wish() -> None:
     answer = resolve(HOST, Request(required=Flag.MMAP, preferred=[BAR]))
     assert answer.mask == 0x1
     assert answer.why(BAR) == (
-        f"BAR (bit 3, 0x8) is not granted: {BROKEN}: the host has what is missing, but nobody"
-        " asked for it; FOO (bit 2, 0x4) is supported and not asked for,"
+        f"BAR (bit 3, 0x8) is not granted: {BROKEN}: the host has what is missing, but it was"
+        " not asked for by itself; FOO (bit 2, 0x4) is supported and not asked for,"
         " BAR (bit 3, 0x8) is supported and preferred"
     )
 

@@ -325,7 +325,7 @@ HUGETLB_RFC = proposed(
     Requires(
         HugeTlbRfcFlag.INIT_PRIVATE,
         all_of=HugeTlbRfcFlag.SUPPORT_SHARED,
-        why="Memory is private at first only where it can be shared at all.",
+        why="INIT_PRIVATE without SUPPORT_SHARED is EINVAL.",
         source="guest_memfd HugeTLB RFC v2, Ackerley Tng, 14 May 2025",
     ),
 )
@@ -365,7 +365,7 @@ HUGETLB = proposed(
     Excludes(
         HugeTlbFlag.HUGETLB,
         HugeTlbFlag.INIT_SHARED,
-        why="Huge pages are split for sharing, so they cannot start shared.",
+        why="The series lets them exclude each other.",
         source="A huge-page work in progress",
     ),
 )
@@ -396,7 +396,7 @@ PROVIDER = proposed(
     Requires(
         ProviderFlag.USE_PROVIDER,
         all_of=ProviderFlag.MMAP,
-        why="A provider's memory is reached by mapping it.",
+        why="The series asks for MMAP with it.",
         source="The USE_PROVIDER series, Sep-Oct 2026",
     ),
 )

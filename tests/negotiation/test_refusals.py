@@ -612,8 +612,9 @@ def test_an_alternative_that_nobody_named() -> None:
     (problem,) = resolve(host(ALL, rule), FOO).problems
     assert problem.reason is Reason.MISSING_PREREQUISITE
     assert problem.message == (
-        "FOO requires one of BAR, BAZ (It is so): the host has what is missing, but nobody asked"
-        " for it; FOO (bit 2, 0x4) is supported and required, BAR (bit 3, 0x8) is supported and"
+        "FOO requires one of BAR, BAZ (It is so): the host has what is missing, but it was not"
+        " asked for by itself; FOO (bit 2, 0x4) is supported and required, BAR (bit 3, 0x8) is"
+        " supported and"
         " not asked for, BAZ (bit 4, 0x10) is supported and not asked for"
     )
 

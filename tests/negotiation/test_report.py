@@ -136,7 +136,10 @@ def test_granted_with_an_ungranted_group() -> None:
         "  host: a fake host lists FOO (bit 2, 0x4) (a-tree, vm scope)",
         ("  - FOO (bit 2, 0x4) is supported, but no group with it can be granted as a whole"),
         "  - BAR (bit 3, 0x8) is not supported: a fake host lists FOO (bit 2, 0x4)",
-        "  - wish BAR (bit 3, 0x8) is not supported: a fake host lists FOO (bit 2, 0x4)",
+        (
+            "  - wish FOO|BAR (0xc) is not granted: BAR (bit 3, 0x8) is not supported: a fake host"
+            " lists FOO (bit 2, 0x4)"
+        ),
         f"  note: {CLAIM}",
     ]
 
@@ -447,7 +450,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             BAR,
             (
                 "BAR (bit 3, 0x8) is not granted: BAR requires FOO (It is so): the host has what"
-                " is missing, but nobody asked for it; "
+                " is missing, but it was not asked for by itself; "
                 + PRESENT.format("not asked for", "preferred")
             ),
         ),
@@ -455,7 +458,8 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             Request(preferred=[BAR], forbidden=FOO, prerequisites=ADD),
             BAR,
             (
-                "BAR (bit 3, 0x8) is not granted: BAR requires FOO (It is so): the request forbids"
+                "BAR (bit 3, 0x8) is not granted: BAR requires FOO (It is so): the request rules"
+                " out"
                 " what is missing; " + PRESENT.format("forbidden", "preferred")
             ),
         ),
@@ -658,6 +662,17 @@ def test_a_chain_through_a_circle_of_alternatives() -> None:
     ]
 
 
+def test_a_chain_through_two_that_hold_each_other() -> None:
+    """Both need the bit and one another, and every mask needs either: the chain ends there."""
+    always = Always(any_of=(BAR, BAZ), **SAID)
+    first, second = needs(BAR, FOO), needs(BAZ, FOO)
+    support = host(ALL, first, second, needs(BAR, BAZ), needs(BAZ, BAR), always)
+    answer = resolve(support, Request(prerequisites=ADD))
+    assert answer.mask == FOO | BAR | BAZ
+    assert answer.outcomes[0].chain in [(first, always), (second, always)]
+    assert answer.why(FOO).endswith(", because every mask needs one of BAR, BAZ")
+
+
 def test_a_chain_to_what_every_mask_needs() -> None:
     """What every mask needs was asked for by nobody."""
     always, rule = Always(FOO, **SAID), needs(FOO, BAR)
@@ -681,3 +696,12 @@ def test_a_chain_by_a_refused_mask() -> None:
     answer = resolve(host(ALL, rule), Request(required=QUX, prerequisites=ADD))
     assert (answer.mask, answer.outcomes[0].chain) == (FOO | QUX, (rule,))
     assert answer.why(FOO) == "FOO (bit 2, 0x4) is added: exactly QUX is refused"
+
+
+def test_a_chain_to_a_refused_mask() -> None:
+    """One bit would do, and the two need each other."""
+    refused, foo_needs_bar = Refused(QUX, **SAID), needs(FOO, BAR)
+    support = host(FOO | BAR | QUX, refused, foo_needs_bar, needs(BAR, FOO))
+    answer = resolve(support, Request(required=QUX, prerequisites=ADD))
+    assert answer.mask == FOO | BAR | QUX
+    assert answer.outcomes[1].chain == (foo_needs_bar, refused)

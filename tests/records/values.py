@@ -1,6 +1,6 @@
 """Every value that has a record, as strategies, and a few fixed ones."""
 
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from attrs import evolve
 from hypothesis import assume
@@ -91,6 +91,9 @@ _numbered = st.sampled_from(
 )
 
 
+_profiles = st.builds(Profile, texts, requests, texts)
+
+
 @st.composite
 def _trees(draw: st.DrawFn) -> Catalog:
     return evolve(
@@ -98,7 +101,7 @@ def _trees(draw: st.DrawFn) -> Catalog:
         name=draw(texts),
         capabilities=draw(_numbers | _numbered),
         rules=draw(st.lists(rules, max_size=3)),
-        profiles=draw(st.lists(st.builds(Profile, texts, requests, texts), max_size=2)),
+        profiles=draw(st.lists(_profiles, max_size=2, unique_by=attrgetter("name"))),
     )
 
 

@@ -49,7 +49,7 @@ def _profiles(profiles: Mapping[str, Profile] | Iterable[Profile]) -> FrozenDict
     named: dict[str, Profile] = {}
     for profile in listed:
         if profile.name in named:
-            raise CatalogError("that is being made", f"two profiles are called {profile.name}")
+            raise CatalogError("of these profiles", f"two of them are called {profile.name}")
         named[profile.name] = profile
     return FrozenDict(named)
 

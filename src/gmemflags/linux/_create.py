@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gmemflags.linux._kvm import Vm
 
 _LSM = "a security module (SELinux, say) denies it: see the audit log"
-_MEANINGS = {
+MEANINGS = {
     EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
     " create it in the process that made the VM",
     EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE or close some",
@@ -102,7 +102,7 @@ def _told(
 ) -> GuestMemfdCreateError:
     # The kernel's error with what it means here.
     number = error.errno or 0
-    meaning, support = _MEANINGS.get(number, _OTHER), None
+    meaning, support = MEANINGS.get(number, _OTHER), None
     if number == EINVAL:
         meaning, support = _refusal(vm, mask, resolution)
     return GuestMemfdCreateError(

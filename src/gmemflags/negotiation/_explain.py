@@ -163,8 +163,8 @@ def _rule_problems(support: Support, request: Request) -> Iterator[Problem]:
 
 
 _VERDICTS = {
-    Reason.MISSING_PREREQUISITE: "the host has what is missing, but nobody asked for it",
-    Reason.PREREQUISITE_FORBIDDEN: "the request forbids what is missing",
+    Reason.MISSING_PREREQUISITE: "the host has what is missing, but it was not asked for by itself",
+    Reason.PREREQUISITE_FORBIDDEN: "the request rules out what is missing",
     Reason.PREREQUISITE_UNSUPPORTED: "the host does not list what is missing",
     Reason.RULE_CONFLICT: "no mask can have them together",
     Reason.NO_VALID_MASK: "no mask at all is valid",
@@ -196,6 +196,8 @@ def present_value(support: Support, request: Request, bit: int) -> str:
         role = "required"
     elif bit & request.forbidden:
         role = "forbidden"
+    elif bit & foreign(support, request):
+        role = "a flag of another tree by its name"
     elif any(bit & group for group in request.preferred):
         role = "preferred"
     else:

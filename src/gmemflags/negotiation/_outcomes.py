@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from gmemflags.catalog._request import Prerequisites
-from gmemflags.catalog._rules import Requires
-from gmemflags.masks._words import bits
+from gmemflags.catalog._rules import Always, Requires
+from gmemflags.masks._words import MASK, bits
 from gmemflags.negotiation._conflict import conflict
 from gmemflags.negotiation._explain import bit_reason
 from gmemflags.negotiation._problem import Outcome, Reason, Role
@@ -111,15 +111,31 @@ def _added_by(support: Support, request: Request, mask: int, bit: int) -> tuple[
     # minimal, so without the bit some rule would be broken: that is the first link.
     rules = applicable(support, request.until)
     asked = _granted(request, mask, request.preferred)
-    seen = bit
-    paths: list[tuple[int, tuple[Rule, ...]]] = [(bit, ())]
-    for without, path in paths:  # grows while it is walked: the shortest way comes first
-        for rule in rules:
-            if rule in path or rule.holds(mask & ~without):
-                continue
-            triggers = rule.flag & mask & ~without if isinstance(rule, Requires) else 0
-            if not triggers or triggers & asked:
-                return (*path, rule)
-            paths += [(without | one, (*path, rule)) for one in bits(triggers & ~seen)]
-            seen |= triggers
-    return ()
+    # Take the bit away, and what needs it, and so on, until something breaks that was asked for.
+    removed = bit
+    rounds: list[list[Requires]] = []
+    while True:
+        broken = [rule for rule in rules if not rule.holds(mask & ~removed)]
+        needy = [
+            rule for rule in broken if isinstance(rule, Requires) and not rule.flag & mask & asked
+        ]
+        if len(needy) < len(broken):
+            break
+        rounds.append(needy)
+        for rule in needy:
+            removed |= rule.flag & mask
+    chain = [next(rule for rule in broken if rule not in needy)]
+    for needy in reversed(rounds):  # one that needs what the link before lacks
+        lacks = _asks_for(chain[0])
+        chain.insert(0, next(rule for rule in needy if rule.flag & mask & lacks))
+    return tuple(chain)
+
+
+def _asks_for(rule: Rule) -> int:
+    # The bits whose absence can break a rule.
+    if not isinstance(rule, (Requires, Always)):
+        return MASK
+    asked_for = 0
+    for operand in rule.operands[isinstance(rule, Requires) :]:
+        asked_for |= operand
+    return asked_for

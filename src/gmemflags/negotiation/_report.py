@@ -110,11 +110,12 @@ def _outcome_text(resolution: Resolution, outcome: Outcome) -> str:
             told = rule_message(support, request, outcome.reason, outcome.bits, outcome.chain)
             return f"{what} is not granted: {told}"
         case reason:
-            return "; ".join(
+            told = "; ".join(
                 bit_message(support, request, bit, reason)
                 for bit in bits(outcome.bits)
                 if bit_reason(support, request, bit) is reason
             )
+            return told if outcome.bits.bit_count() == 1 else f"{what} is not granted: {told}"
 
 
 def report(resolution: Resolution) -> str:
