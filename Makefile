@@ -95,8 +95,8 @@ docs: $(VENV)/dev/.ready ## write the documentation to build/docs
 	$(if $(wildcard docs/conf.py),$(DEV)/sphinx-build -E -q -n -W --keep-going docs build/docs)
 
 .PHONY: bench
-bench: $(VENV)/run/.ready ## measure: one line a figure, name, ratio, limit
-	$(if $(wildcard bench/__main__.py),$(RUN)/python -m bench $(ARGS))
+bench: $(VENV)/bench/.ready ## measure: one line a figure, name, ratio, limit
+	$(if $(wildcard bench/__main__.py),$(VENV)/bench/bin/python -m bench $(ARGS))
 
 .PHONY: build
 build: .venv/build/.packages ## write sdist and wheel to dist
@@ -105,7 +105,7 @@ build: .venv/build/.packages ## write sdist and wheel to dist
 
 .PHONY: requirements
 requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
-	set -e; for name in dev build test run; do \
+	set -e; for name in dev build test run bench; do \
 	  rm -rf .venv/pins; $(PYTHON) -m venv --without-pip .venv/pins; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
