@@ -1,5 +1,6 @@
 """Every value that has a record, as strategies, and a few fixed ones."""
 
+from functools import cache
 from operator import attrgetter, itemgetter
 
 from attrs import evolve
@@ -44,6 +45,7 @@ from tests.strategies import (
     signed,
 )
 
+Answers = st.SearchStrategy[dict[str, int]]
 Value = Support | Request | Resolution | Catalog | Baseline | ProbeReport
 
 FLAGS = str(Capability.GUEST_MEMFD_FLAGS)
@@ -115,19 +117,23 @@ facts = st.builds(
 )
 
 
-def answers(catalog: Catalog, flags: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, int]]:
-    """Answers to some of the capabilities that a catalog numbers, FLAGS from ``flags``."""
-    good = longs.filter(lambda raw: raw not in range(-4095, 0) and raw not in ERRNO_WORDS)
-    ways: dict[str, st.SearchStrategy[int]] = {
-        name: good | st.integers(0, 3)
-        for name, number in catalog.capabilities.items()
-        if number is not None
-    }
-    if FLAGS in ways:
-        ways[FLAGS] = flags | good
-    if FLAGS_HI in ways:
-        ways[FLAGS_HI] = answer_words.map(lambda word: signed(word, 32)) | answer_words
-    return st.fixed_dictionaries({}, optional=ways)
+_good = longs.filter(lambda raw: raw not in range(-4095, 0) and raw not in ERRNO_WORDS)
+_other = _good | st.integers(0, 3)
+_high = answer_words.map(lambda word: signed(word, 32)) | answer_words
+# The flags of hosts of one kind: a few bits, anything, or more than 32 bits at once.
+_narrow = st.integers(0, 15) | _good
+_wide = longs.filter(lambda raw: raw > 1 << 32) | _good
+
+
+@cache
+def answers(names: tuple[str, ...], flags: st.SearchStrategy[int]) -> Answers:
+    """Answers to some of these capabilities, FLAGS from ``flags``."""
+    ways = {**dict.fromkeys(names, _other), FLAGS: flags, FLAGS_HI: _high}
+    return st.fixed_dictionaries({}, optional={name: ways[name] for name in names})
+
+
+def _numbered_by(catalog: Catalog) -> tuple[str, ...]:
+    return tuple(name for name, number in catalog.capabilities.items() if number is not None)
 
 
 @st.composite
@@ -135,7 +141,7 @@ def supports(draw: st.DrawFn, catalog: Catalog | None = None) -> Support:
     """A host of any kind."""
     tree = draw(any_catalog) if catalog is None else catalog
     return Support(
-        answers=draw(answers(tree, st.integers(0, 15))),
+        answers=draw(answers(_numbered_by(tree), _narrow)),
         scope=draw(st.sampled_from(Scope)),
         host=draw(facts),
         origin=draw(texts),
@@ -143,21 +149,21 @@ def supports(draw: st.DrawFn, catalog: Catalog | None = None) -> Support:
     )
 
 
-_WIDE = evolve(MAINLINE, name="wide", capabilities={**MAINLINE.capabilities, FLAGS_HI: 999})
+_WITH_HI = evolve(MAINLINE, name="wide", capabilities={**MAINLINE.capabilities, FLAGS_HI: 999})
+
+_usual = st.sampled_from([MAINLINE, FIRECRACKER_SECRET_FREE, _WITH_HI])
 
 
 @st.composite
 def pools(draw: st.DrawFn, catalog: Catalog | None = None) -> list[Support]:
     """Hosts of one kind."""
-    usual = st.sampled_from([MAINLINE, FIRECRACKER_SECRET_FREE, _WIDE])
-    like = draw(supports(draw(usual) if catalog is None else catalog))
-    flags = draw(st.sampled_from([st.integers(0, 15), longs.filter(lambda raw: raw > 1 << 32)]))
-    others = draw(st.lists(st.tuples(answers(like.catalog, flags), texts, texts), max_size=4))
+    like = draw(supports(draw(_usual) if catalog is None else catalog))
+    said = answers(_numbered_by(like.catalog), draw(st.sampled_from([_narrow, _wide])))
     return [
         like,
         *(
-            evolve(like, answers=said, origin=origin, host=evolve(like.host, kernel=kernel))
-            for said, origin, kernel in others
+            evolve(like, answers=raw, origin=origin, host=evolve(like.host, kernel=kernel))
+            for raw, origin, kernel in draw(st.lists(st.tuples(said, texts, texts), max_size=4))
         ),
     ]
 

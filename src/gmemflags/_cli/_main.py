@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "show": "Show which guest_memfd flags a host lists, and for which type of VM.",
     "check": "Check whether a host takes the flags you want, and say why not.",
+    "probe": "Try which combinations a VM takes, and learn the rules behind them.",
     "compare": "Compare two hosts: which has more, and what is lost on the other.",
     "baseline": "Tell what every host of a pool has, and which hosts lack the rest.",
     "replay": "Resolve a recorded decision again: is the answer still the same?",

@@ -36,6 +36,8 @@ from gmemflags.masks._words import shown, u64
 from gmemflags.negotiation import Resolution, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gmemflags.host import Support
     from gmemflags.linux._kvm import Vm
 
@@ -56,19 +58,21 @@ MEANINGS = {
 _OTHER = "no reason that is known of KVM_CREATE_GUEST_MEMFD: see the errno"
 
 
-class Creator:
-    """Makes guest_memfd files of one size on one VM, with one buffer for all of them."""
+def creator(vm: Vm, size: int) -> Callable[[int], int]:
+    """A function that makes guest_memfd files of one size on one VM, all with one buffer.
 
-    def __init__(self, vm: Vm, size: int) -> None:
-        # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
-        self._struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
-        self._address = self._struct.buffer_info()[0]
-        self._call = vm.call
+    It takes a mask and returns a new descriptor, without close-on-exec; raises OSError.
+    """
+    # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
+    struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
+    address, _ = struct.buffer_info()
+    call = vm.call
 
-    def create(self, mask: int) -> int:
-        """A new descriptor, without close-on-exec; raises OSError."""
-        self._struct[1] = mask
-        return self._call(KVM_CREATE_GUEST_MEMFD, self._address)
+    def create(mask: int) -> int:
+        struct[1] = mask
+        return call(KVM_CREATE_GUEST_MEMFD, address)
+
+    return create
 
 
 def create_guest_memfd(vm: Vm, size: int, flags: Resolution | int) -> int:
@@ -76,7 +80,7 @@ def create_guest_memfd(vm: Vm, size: int, flags: Resolution | int) -> int:
     mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
     _check_size(size, mask)
     try:
-        fd = Creator(vm, size).create(mask)
+        fd = creator(vm, size)(mask)
     except OSError as error:
         resolution = flags if isinstance(flags, Resolution) else None
         raise _told(error, vm, size, mask, resolution) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gmemflags.catalog._mainline import MAINLINE
 from gmemflags.host import query
-from gmemflags.linux._create import Creator
+from gmemflags.linux._create import creator
 from gmemflags.linux._kvm import Vm
 from gmemflags.masks._words import bits, u64
 from gmemflags.negotiation._probe_report import ProbeReport
@@ -51,28 +51,23 @@ def probe(
     support = query(vm, catalog)
     Vm.from_fd(vm.fileno())  # /dev/kvm would answer EINVAL to every mask
     size = os.sysconf("SC_PAGE_SIZE")
-    create = Creator(vm, size).create
+    create = creator(vm, size)
     seen: dict[int, int] = {}
     stopped = None
     candidates = _candidates(bits(support.mask), seen, centres, limit)
     for mask in islice((mask for mask in candidates if mask not in seen), limit):
-        errno = _try(create, mask)
-        if errno in _STOP:
-            stopped = errno
-            break
+        errno = 0
+        try:
+            os.close(create(mask))
+        except OSError as error:
+            errno = error.errno or EIO
+            if errno in _STOP:
+                stopped = errno
+                break
         seen[mask] = errno
         if progress:
             progress(len(seen))
     return ProbeReport(support=support, observations=seen, size=size, stopped=stopped)
-
-
-def _try(create: Callable[[int], int], mask: int) -> int:
-    try:
-        fd = create(mask)
-    except OSError as error:
-        return error.errno or EIO
-    os.close(fd)
-    return 0
 
 
 def _candidates(
