@@ -50,7 +50,7 @@ def _none(why: str) -> list[Figure]:
 def _figures(vm: Vm) -> list[Figure]:
     masks = list(probe(vm).observations)
     taken = probe(vm, limit=len(FIRST)).taken
-    if taken != set(FIRST):
+    if taken != frozenset(FIRST):
         return _none(f"{vm.origin} takes only {len(taken)} of the first {len(FIRST)} masks")
     fd = vm.fileno()
     ways: tuple[Callable[[], object], ...] = (
