@@ -1,12 +1,14 @@
 """From nothing to guest memory: open KVM, make a VM, agree on flags, create, map, write, explain.
 
-    python examples/allocate.py
+    python examples/allocate.py [DEVICE]
 
-Where no /dev/kvm can be opened, the same negotiation is shown on a host that is a table.
+DEVICE is /dev/kvm unless another is given. Where it cannot be opened, the same negotiation is
+shown on a host that is a table.
 """
 
 import mmap
 import os
+import sys
 
 from gmemflags import (
     MAINLINE,
@@ -26,12 +28,15 @@ SIZE = 512 * os.sysconf("SC_PAGE_SIZE")
 WANTED = Request(required=F.MMAP, preferred=[F.INIT_SHARED])
 
 
-def main() -> None:
+def main(device: str = "/dev/kvm") -> None:
     """Allocate on this machine, or show what would be said on another."""
     try:
-        with Kvm.open() as kvm, kvm.create_vm() as vm:
+        with Kvm.open(device) as kvm, kvm.create_vm() as vm:
             host = query(vm)
             allocate(vm, agree(host))
+    except NegotiationError as error:
+        print(error.resolution)
+        return
     except KvmUnavailableError as error:
         print(f"{error}; {error.remedy}.\nThe same on a host that is a table:\n")
         host = query(FakeBackend.narrow(F.MMAP | F.INIT_SHARED))
@@ -71,4 +76,4 @@ def refuse(host: Support) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -2,8 +2,9 @@
 
     python examples/test_framework.py [FILE]
 
-FILE gets a record of each decision to skip, one a line; `gmemflags replay FILE` decides again.
-The hosts are tables, and this machine where it has a /dev/kvm.
+FILE gets a record of each decision to skip, one a line, with all that it was decided from:
+`head -n 1 FILE | gmemflags replay` decides the first again. The hosts are tables, and this
+machine where it has a /dev/kvm.
 """
 
 import sys

@@ -1,43 +1,157 @@
 """The examples run, on a machine with KVM and on one without."""
 
+import os
+import runpy
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from gmemflags import Resolution, format_mask, query, records, resolve
 from gmemflags.linux import Vm
+from tests.conftest import why_no_kvm
+from tests.probing import HiddenKernel, obeying, within
+from tests.standin.kernel import Standin
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+BOTH = 3
 
 
-def output(name: str) -> str:
+def output(name: str, *arguments: str) -> str:
     """What an example prints; it must end well and complain of nothing."""
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name)], check=True, capture_output=True, text=True
-    )
-    assert not done.stderr
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
-def test_allocate_grants_and_refuses() -> None:
-    """With KVM or without, one request is granted, and a need that is not met refuses another."""
+def takes_both(vm: Vm) -> None:
+    """Skip where the VM does not list MMAP and INIT_SHARED."""
+    support = query(vm)
+    if not support.guest_memfd or BOTH & ~support.mask:
+        pytest.skip(f"{support.origin} lists {format_mask(support.mask)}")
+
+
+def test_allocate_writes_and_reads_back(vm: Vm) -> None:
+    """On the real kernel: agreed on, explained line by line, created, mapped, written, read."""
+    takes_both(vm)
     text = output("allocate.py")
-    assert "granted: MMAP" in text
-    assert "refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0" in text
+    assert text.startswith("granted: MMAP|INIT_SHARED (0x3) on VM of type 0 on /dev/kvm\n")
+    assert "\n  - INIT_SHARED (bit 1, 0x2) is granted: preferred and supported\n" in text
+    assert ", flags 0x3\nmapped: wrote and read back 'kernel'\n" in text
 
 
-def test_allocate_reads_back_what_it_wrote(vm: Vm) -> None:
-    """On a real kernel that starts memory shared, the mapping holds what was written."""
-    if not vm.check_extension(244) & 2:
-        pytest.skip("This kernel does not start guest_memfd memory shared.")
-    assert "wrote and read back" in output("allocate.py")
+def test_allocate_is_refused_what_a_default_vm_does_not_have(vm: Vm) -> None:
+    """The reason is named, and what to do without it."""
+    takes_both(vm)
+    refusal = output("allocate.py").partition("\n\n")[2]
+    assert refusal.startswith(
+        "refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on VM of type 0 on /dev/kvm, and 0x8 is needed"
+    )
+    assert "\n  try: do without KVM_CAP_MEMORY_ATTRIBUTES, which gives no flag (0x0)\n" in refusal
+
+
+def test_allocate_without_kvm_shows_the_same_on_a_table() -> None:
+    """It says so, and ends well."""
+    text = output("allocate.py", "/no/such/kvm")
+    why, _, rest = text.partition("The same on a host that is a table:\n\n")
+    assert why.startswith("/no/such/kvm: No such file or directory (errno 2, no-device); ")
+    assert rest.startswith("granted: MMAP|INIT_SHARED (0x3) on a fake host\n")
+    assert "created:" not in rest
+    assert "\n\nrefused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on a fake host" in rest
+
+
+def allocated(listed: int) -> str:
+    """What allocate.py prints on a kernel whose VMs list and take these flags."""
+    main = runpy.run_path(str(EXAMPLES / "allocate.py"))["main"]
+    kernel = HiddenKernel(listed, within(listed, obeying()), device=True)
+    with redirect_stdout(StringIO()) as text:
+        Standin(kernel).run(lambda: main(os.devnull))
+    return text.getvalue()
+
+
+@pytest.mark.usefixtures("standin")
+def test_allocate_does_not_touch_what_is_not_shared() -> None:
+    """It would be killed by SIGBUS."""
+    text = allocated(1)
+    assert "\n  - INIT_SHARED (bit 1, 0x2) is not supported: " in text
+    assert ", flags 0x1\nnot touched: " in text
+
+
+@pytest.mark.usefixtures("standin")
+def test_allocate_on_a_kernel_without_flags_is_refused() -> None:
+    """Nothing is created, and the reason is told."""
+    text = allocated(0)
+    assert text.startswith("refused: MMAP (bit 0, 0x1) is not supported: ")
+    assert "created" not in text
+
+
+def plans(text: str) -> dict[str, dict[str, str]]:
+    """Host and test to what is done about it."""
+    found: dict[str, dict[str, str]] = {}
+    tests: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            tests = found.setdefault(line, {})
+            continue
+        verb, test, *rest = line.split(maxsplit=2)
+        tests[test.rstrip(":")] = f"{verb} {' '.join(rest)}"
+    return found
+
+
+def test_the_framework_runs_what_a_host_can() -> None:
+    """Flags, and the other capabilities without which they are of no use."""
+    plan = plans(output("test_framework.py"))
+    runs = {
+        host: [test.removeprefix("test_") for test, what in tests.items() if what[:3] == "run"]
+        for host, tests in plan.items()
+    }
+    shared = ["boot_shared", "boot_anywhere", "mmap_of_private_is_sigbus"]
+    assert runs["x86-64, Linux 6.8, a default VM"] == []
+    assert runs["x86-64, Linux 6.18, a default VM"] == runs["arm64, Linux 6.18"] == shared
+    assert runs["x86-64, Linux 6.18, SNP"] == ["boot_private", *shared[1:]]
 
 
 def test_the_framework_tells_why_it_skips() -> None:
-    """Each test runs where its profile is met; elsewhere the reason names what is missing."""
+    """Each reason names what is missing, and where."""
+    plan = plans(output("test_framework.py"))
+    assert plan["x86-64, Linux 6.18, SNP"]["test_boot_shared"] == (
+        "skip refused: INIT_SHARED (bit 1, 0x2) is not supported: x86-64, Linux 6.18, SNP lists"
+        " MMAP (bit 0, 0x1)"
+    )
+    assert plan["x86-64, Linux 6.18, a default VM"]["test_boot_private"].startswith(
+        "skip refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on x86-64, Linux 6.18, a default VM"
+    )
+    skipped = plan["x86-64, Linux 6.8, a default VM"].values()
+    assert all("has no guest_memfd" in what for what in skipped)
+
+
+def test_the_framework_asks_this_machine_too(vm: Vm) -> None:
+    """Where it has a KVM."""
+    takes_both(vm)
+    tests = plans(output("test_framework.py"))["this machine"]
+    assert tests["test_boot_shared"] == "run with flags 0x3"
+    assert "skip" in tests["test_boot_private"]
+
+
+def test_the_framework_says_that_this_machine_has_no_kvm() -> None:
+    """Instead of a plan for it."""
     text = output("test_framework.py")
-    assert "skip  test_boot_shared: refused: x86-64, Linux 6.8, a default VM has no" in text
-    assert "run   test_boot_shared with flags 0x3" in text
-    assert "skip  test_boot_shared: refused: INIT_SHARED (bit 1, 0x2) is not supported" in text
-    assert "run   test_boot_private with flags 0x0" in text
+    assert ("this machine: /dev/kvm: " in text) is (why_no_kvm() is not None)
+
+
+def test_the_framework_records_what_it_skips(tmp_path: Path) -> None:
+    """Each record holds all that the decision needs, so it can be made again."""
+    file = tmp_path / "skipped.jsonl"
+    plan = plans(output("test_framework.py", str(file)))
+    skips = sum(what[:4] == "skip" for tests in plan.values() for what in tests.values())
+    lines = file.read_text().splitlines()
+    assert len(lines) == skips
+    for line in lines:
+        decision = records.loads(line)
+        assert isinstance(decision, Resolution)
+        assert not decision.ok
+        assert resolve(decision.support, decision.request) == decision

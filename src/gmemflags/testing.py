@@ -55,7 +55,7 @@ class FakeBackend(Backend):
         host: HostFacts = DEFAULT_HOST,
         origin: str = "a fake host",
     ) -> None:
-        self.answers = dict(answers)
+        self.answers: dict[int, int | OSError] = dict(answers)
         self.asked: list[int] = []
         self._scope = scope
         self._host = host
