@@ -638,3 +638,22 @@ def test_rules_up_to_a_stage_count(until: Stage, ok: bool) -> None:
     """Later ones are advice."""
     rule = Never(FOO, stage=Stage.BIND, **SAID)
     assert resolve(host(ALL, rule), Request(required=FOO, until=until)).ok is ok
+
+
+def test_a_wish_for_another_trees_flag_is_no_prerequisite() -> None:
+    """The present value of the bit says whose flag it was asked for as."""
+
+    class Other(FlagWord):
+        OTHER = 1 << 2
+
+    class Tree(FlagWord):
+        FOO = 1 << 2
+        BAR = 1 << 3
+
+    rule = Requires(8, all_of=4, why="It is so.", source="a test")
+    catalog = evolve(MAINLINE, name="t", flags=Tree, rules=[rule], profiles=[])
+    support = Support(
+        answers={"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 12}, scope=Scope.VM, catalog=catalog
+    )
+    answer = resolve(support, Request(required=8, preferred=[Other.OTHER]))
+    assert "a flag of another tree by its name" in answer.headline
