@@ -57,7 +57,7 @@ test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest
 
 .PHONY: prove
 prove: ## hold the resolver against a search over all masks, a million times
-	$(MAKE) test GMEMFLAGS_CASES=1000000 ARGS=tests/property/test_negotiation_proof.py
+	$(MAKE) test GMEMFLAGS_CASES=1000000 ARGS="-o faulthandler_timeout=0 tests/property/test_negotiation_proof.py"
 
 .PHONY: coverage
 coverage: ## run the tests, and tell what they left out

@@ -107,11 +107,17 @@ def test_ctrl_c_while_it_writes_ends_it_as_in_a_shell() -> None:
         pytest.skip("A page of this machine holds all that is written, so nobody waits.")
     reads, writes = _a_pipe_with_room_for(page)
     waiting = _unread(reads)
+    # Children of a shell's background job ignore it, as the job does; a handler is not inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stdout=writes, stderr=subprocess.PIPE) as child:
-        while _unread(reads) == waiting and child.poll() is None:
-            sleep(0.01)
-        child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=TIMEOUT)
+        try:
+            while _unread(reads) == waiting and child.poll() is None:
+                sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=TIMEOUT)
+        finally:
+            child.kill()
+            signal.signal(signal.SIGINT, before)
     os.close(reads)
     os.close(writes)
     assert (child.returncode, errors) == (130, b"")
