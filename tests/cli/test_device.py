@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import pytest
 
 from gmemflags import records
-from gmemflags._cli._options import Machine
+from gmemflags._cli._options import Machine, of_this_node
 from gmemflags._cli._show import ask_vms
 from gmemflags.catalog import MAINLINE, Scope
 from gmemflags.host import query
@@ -71,7 +71,9 @@ def test_one_vm_of_each_type_is_asked() -> None:
     answer = play(Kernel(both, {0: both, 4: {**both, 244: 1}}), "show", "--json")
     assert (answer.status, answer.err) == (0, "")
     found = [json.loads(line)["origin"] for line in answer.out.splitlines()]
-    assert found == ["/dev/null", "VM of type 0 on /dev/null", "VM of type 4 on /dev/null"]
+    node = os.uname().nodename
+    asked = ["/dev/null", "VM of type 0 on /dev/null", "VM of type 4 on /dev/null"]
+    assert found == [f"{what} of {node}" for what in asked]
 
 
 @pytest.mark.usefixtures("standin")
@@ -156,12 +158,12 @@ def test_a_vm_that_gives_no_answer_leaves_the_others(capsys: pytest.CaptureFixtu
 
 
 def test_the_real_host_is_shown(kvm: Kvm, vm: Vm) -> None:
-    """Exactly what the library reads from the same /dev/kvm, at both scopes."""
+    """What the library reads from the same /dev/kvm, at both scopes, and the host's name."""
     answer = run("show", "--json")
     assert answer.status in (0, 3)
     told = [records.loads(line) for line in answer.out.splitlines()]
-    assert told[0] == query(kvm)
-    assert told[1] == query(vm)
+    assert told[0] == of_this_node(query(kvm))
+    assert told[1] == of_this_node(query(vm))
 
 
 def test_the_real_host_is_drawn(kvm: Kvm) -> None:

@@ -182,6 +182,7 @@ def test_json_is_the_record_of_the_report() -> None:
     assert report.observations == observations
     assert json.loads(answer.out)["observations"]["0x2"] == errno.EINVAL
     assert report.contradictions
+    assert report.support.origin == f"VM of type 0 on /dev/null of {os.uname().nodename}"
 
 
 @pytest.mark.usefixtures("standin")

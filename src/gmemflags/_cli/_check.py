@@ -134,9 +134,11 @@ def _check_pool(args: Namespace, files: list[str]) -> int:
 def _asked(args: Namespace, catalog: Catalog) -> Support:
     with _options.opened(args) as machine:
         if args.scope == Scope.SYSTEM:
-            return query(machine.system, catalog)
-        with machine.vm(args.vm_type or 0) as vm:
-            return query(vm, catalog)
+            support = query(machine.system, catalog)
+        else:
+            with machine.vm(args.vm_type or 0) as vm:
+                support = query(vm, catalog)
+    return machine.recorded(support) if args.json else support
 
 
 def _request(args: Namespace, catalog: Catalog) -> Request:

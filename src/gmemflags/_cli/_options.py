@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentTypeError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gmemflags.catalog import Catalog
-    from gmemflags.host import Backend
+    from gmemflags.host import Backend, Support
 
 CATALOGS = {catalog.name: catalog for catalog in (MAINLINE, FIRECRACKER_SECRET_FREE)}
 # Who has these numbers in mainline: include/uapi/linux/kvm.h, v7.2.
@@ -40,6 +41,8 @@ class Machine:
     title: Mapping[str, str]
     system: Backend
     vm: Callable[[int], AbstractContextManager[Backend]]
+    recorded: Callable[[Support], Support] = lambda support: support
+    """What it said, as its records tell it elsewhere."""
 
 
 def number(text: str) -> int:
@@ -131,4 +134,9 @@ def opened(args: Namespace) -> Generator[Machine, None, None]:
     with Kvm.open(args.device) as kvm:
         facts = kvm.host
         title = {"host": f"{kvm.origin} on Linux {facts.kernel}, {facts.machine}"}
-        yield Machine(title=title, system=kvm, vm=kvm.create_vm)
+        yield Machine(title=title, system=kvm, vm=kvm.create_vm, recorded=of_this_node)
+
+
+def of_this_node(support: Support) -> Support:
+    """What this host said, with its name in the origin: a record leaves it."""
+    return evolve(support, origin=f"{support.origin} of {os.uname().nodename}")

@@ -6,6 +6,8 @@ from errno import EINVAL, errorcode
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from gmemflags._cli import _options
 from gmemflags._cli._out import complain, emit, fold, progress, say
 from gmemflags._cli._status import CommandError, Status
@@ -75,7 +77,7 @@ def run(args: Namespace) -> int:
     if args.json:
         from gmemflags.records import dumps
 
-        emit(dumps(report))
+        emit(dumps(evolve(report, support=_options.of_this_node(report.support))))
     elif args.as_catalog is not None:
         emit(_module(report, args.as_catalog or f"{catalog.name}-probed"))
     else:

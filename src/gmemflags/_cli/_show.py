@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
         from gmemflags.records import dumps
 
         for support in supports:
-            emit(dumps(support))
+            emit(dumps(machine.recorded(support)))
     else:
         from gmemflags._cli._card import card
 
