@@ -70,6 +70,11 @@ report: $(VENV)/test/.ready ## tell what runs with UNDER="coverage run -m" left 
 	$(TEST)/coverage combine --quiet
 	$(TEST)/coverage report $(if $(filter $(EVERYTHING),$(MACHINE)),,--fail-under=0)
 
+.PHONY: header
+header: $(VENV)/header/.ready ## hold the numbers against a recent kernel's headers
+	ZIG_GLOBAL_CACHE_DIR=$(CURDIR)/.venv/zig \
+	  $(VENV)/header/bin/python -m pytest --noconftest tests/header.py
+
 .PHONY: lint
 lint: $(VENV)/dev/.packages ## check the style
 	$(DEV)/ruff format --diff
@@ -103,9 +108,13 @@ build: .venv/build/.packages ## write sdist and wheel to dist
 	rm -rf dist
 	.venv/build/bin/python -m build --no-isolation
 
+.PHONY: release
+release: $(VENV)/test/.ready .venv/build/.packages ## check what would be published, with all dependencies
+	PYTHON=$(PYTHON) $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
+
 .PHONY: requirements
 requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
-	set -e; for name in dev build test run bench; do \
+	set -e; for name in dev build test run bench header; do \
 	  rm -rf .venv/pins; $(PYTHON) -m venv --without-pip .venv/pins; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
