@@ -9,8 +9,7 @@ from types import ModuleType
 import pytest
 
 import gmemflags
-
-ROOMS = ("masks", "catalog", "linux", "testing", "exceptions")  # the public ones, less the root
+from tests.surface import modules, offered
 
 # Section 2 of the design.
 ROOT = [
@@ -47,6 +46,11 @@ ROOT = [
     "Suggestion",
     "resolve",
     "negotiate",
+    "baseline",
+    "Baseline",
+    "compare",
+    "Comparison",
+    "Relation",
     "GmemFlagsError",
     "InvalidMaskError",
     "FlagSyntaxError",
@@ -72,16 +76,6 @@ for name in ("InvalidMaskError", "u64", "GuestMemfdFlag", "query", "resolve"):
     getattr(gmemflags, name)
     print(*sorted(name.partition(".")[2] for name in sys.modules if name.startswith("gmemflags.")))
 """
-
-
-def modules() -> list[ModuleType]:
-    """The root and its public rooms."""
-    return [gmemflags, *(import_module(f"gmemflags.{room}") for room in ROOMS)]
-
-
-def offered() -> list[tuple[ModuleType, str]]:
-    """Every public name with the module that offers it."""
-    return [(module, name) for module in modules() for name in module.__all__]
 
 
 names = pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pytest
 from gmemflags import KvmUnavailableError, Scope, query
 from gmemflags.exceptions import Unavailable
 from gmemflags.linux import Kvm, Vm
+from gmemflags.linux._ioctl import system_ioctl
 
 FORKED = """
 import os, sys
 from gmemflags import CapabilityQueryError, query
 from gmemflags.linux import Kvm, Vm
+from gmemflags.linux._ioctl import system_ioctl
 with Kvm.open() as kvm, kvm.create_vm() as vm:
     mask = query(vm).mask
     child = os.fork()
@@ -105,7 +107,7 @@ def test_dev_kvm_that_is_a_vm_is_refused(vm: Vm) -> None:
 
 def test_a_vcpu_is_no_vm(vm: Vm) -> None:
     """It takes KVM's requests too, and answers EINVAL to those of a VM."""
-    vcpu = vm.call(0xAE41, 0)  # KVM_CREATE_VCPU
+    vcpu = system_ioctl()(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
     try:
         assert refusal(Vm.from_fd, vcpu).reason is Unavailable.NOT_KVM
         assert refusal(Kvm.from_fd, vcpu).reason is Unavailable.NOT_KVM

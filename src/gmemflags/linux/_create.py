@@ -32,6 +32,8 @@ from gmemflags.exceptions import (
     InconsistentAnswerError,
 )
 from gmemflags.host import query
+from gmemflags.linux._descriptor import api_version
+from gmemflags.linux._ioctl import system_ioctl
 from gmemflags.masks._words import shown, u64
 from gmemflags.negotiation import Resolution, resolve
 
@@ -66,11 +68,11 @@ def creator(vm: Vm, size: int) -> Callable[[int], int]:
     # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
     struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
     address, _ = struct.buffer_info()
-    call = vm.call
+    ioctl = system_ioctl()
 
     def create(mask: int) -> int:
         struct[1] = mask
-        return call(KVM_CREATE_GUEST_MEMFD, address)
+        return ioctl(vm.fileno(), KVM_CREATE_GUEST_MEMFD, address)
 
     return create
 
@@ -117,7 +119,7 @@ def _told(
 def _refusal(vm: Vm, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
     # What EINVAL means for flags of a good size, and what the VM lists now.
     with suppress(OSError):
-        vm.api_version()
+        api_version(vm.fileno())
         return "this is /dev/kvm itself, which makes VMs and no guest_memfd", None
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)

@@ -36,6 +36,16 @@ def facts(vm_type: int | None = None) -> HostFacts:
     return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
 
 
+def plain_call(fd: int, request: int, argument: int = 0) -> int:
+    """One KVM ioctl that takes a number or nothing; raises OSError."""
+    return system_ioctl()(fd, request | none_bits(multiarch()), argument)
+
+
+def api_version(fd: int) -> int:
+    """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
+    return plain_call(fd, _uapi.KVM_GET_API_VERSION)
+
+
 class Descriptor(Backend):
     """A KVM descriptor: a context manager, which closes only what it opened itself."""
 
@@ -48,7 +58,7 @@ class Descriptor(Backend):
         self._origin = origin
         self._host = host
         self._ioctl = system_ioctl()
-        self._none = none_bits(multiarch())
+        self._check_extension = _uapi.KVM_CHECK_EXTENSION | none_bits(multiarch())
 
     @property
     def origin(self) -> str:
@@ -64,25 +74,17 @@ class Descriptor(Backend):
         """The descriptor, -1 once it is closed."""
         return self._fd
 
-    def call(self, request: int, argument: int = 0) -> int:
-        """One KVM ioctl on this descriptor; raises OSError."""
-        return self._ioctl(self._fd, request, argument)
-
     def check_extension(self, number: int) -> int:
         """The kernel's answer for one capability, as the C long that it returned.
 
         Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the call fails.
         """
         try:
-            return self._ioctl(self._fd, _uapi.KVM_CHECK_EXTENSION | self._none, number)
+            return self._ioctl(self._fd, self._check_extension, number)
         except OSError as error:
             raise CapabilityQueryError(
                 error.errno or 0, error.strerror or "", number, self._origin
             ) from None
-
-    def api_version(self) -> int:
-        """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
-        return self.call(_uapi.KVM_GET_API_VERSION | self._none)
 
     def close(self) -> None:
         """Close the descriptor if it was opened here; may be called again."""

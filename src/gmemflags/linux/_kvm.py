@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
 from gmemflags.catalog import _uapi
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CapabilityQueryError, KvmUnavailableError, Unavailable
-from gmemflags.linux._descriptor import Descriptor, facts, open_descriptor
+from gmemflags.linux._descriptor import (
+    Descriptor,
+    api_version,
+    facts,
+    open_descriptor,
+    plain_call,
+)
 from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
     from typing import Self
 
     from gmemflags.negotiation import Resolution
+
+_Kvm = TypeVar("_Kvm", bound="Kvm")
 
 _OPEN_REASONS = {
     **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
@@ -57,7 +65,7 @@ class Kvm(Descriptor):
             raise KvmUnavailableError(
                 ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
             ) from None
-        return cls(fd, name, facts(), owned=True).checked()
+        return _checked(cls(fd, name, facts(), owned=True))
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
@@ -66,30 +74,12 @@ class Kvm(Descriptor):
         Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if it is no such descriptor.
         """
         origin = f"KVM descriptor {open_descriptor(fd)}"
-        return cls(fd, origin, facts(), owned=False).checked()
+        return _checked(cls(fd, origin, facts(), owned=False))
 
     @property
     def scope(self) -> Scope:
         """``Scope.SYSTEM``."""
         return Scope.SYSTEM
-
-    def checked(self) -> Self:
-        """This descriptor if it is one of /dev/kvm; any other is refused, and closed if owned."""
-        try:
-            version = self.api_version()
-        except OSError as error:
-            self.close()
-            denied = error.errno in (EACCES, EPERM)
-            reason = Unavailable.NO_PERMISSION if denied else Unavailable.NOT_KVM
-            raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", self.origin, reason
-            ) from None
-        if version == _uapi.KVM_API_VERSION:
-            return self
-        self.close()
-        raise KvmUnavailableError(
-            EINVAL, f"its API version is {version}, not 12", self.origin, Unavailable.NOT_KVM
-        )
 
     def create_vm(self, vm_type: int = 0) -> Vm:
         """Make an empty VM of a type that KVM_CAP_VM_TYPES lists; 0 is the default type.
@@ -107,7 +97,7 @@ class Kvm(Descriptor):
             size = self.check_extension(_uapi.KVM_CAP_ARM_VM_IPA_SIZE)
             argument |= size if 0 < size < 40 else 0
         try:
-            fd = self.call(_uapi.KVM_CREATE_VM | self._none, argument)
+            fd = plain_call(self.fileno(), _uapi.KVM_CREATE_VM, argument)
         except OSError as error:
             reason = Unavailable.NO_VM if error.errno == EINVAL else Unavailable.FAILED
             raise KvmUnavailableError(
@@ -136,7 +126,7 @@ class Vm(Descriptor):
         origin = f"VM descriptor {open_descriptor(fd)}"
         vm = cls(fd, origin, facts(vm_type), owned=False)
         try:
-            vm.api_version()
+            api_version(vm.fileno())
         except OSError as error:
             if error.errno not in (ENOTTY, EINVAL, EBADF):
                 number = _uapi.KVM_CAP_GUEST_MEMFD
@@ -176,3 +166,22 @@ class Vm(Descriptor):
         from gmemflags.linux._create import create_guest_memfd  # noqa: PLC0415  # seldom wanted
 
         return create_guest_memfd(self, size, flags)
+
+
+def _checked(kvm: _Kvm) -> _Kvm:
+    # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
+    try:
+        version = api_version(kvm.fileno())
+    except OSError as error:
+        kvm.close()
+        denied = error.errno in (EACCES, EPERM)
+        reason = Unavailable.NO_PERMISSION if denied else Unavailable.NOT_KVM
+        raise KvmUnavailableError(
+            error.errno or 0, error.strerror or "", kvm.origin, reason
+        ) from None
+    if version == _uapi.KVM_API_VERSION:
+        return kvm
+    kvm.close()
+    raise KvmUnavailableError(
+        EINVAL, f"its API version is {version}, not 12", kvm.origin, Unavailable.NOT_KVM
+    )

@@ -1,0 +1,109 @@
+"""The types of asking: hosts, ``gmemflags.linux`` and ``gmemflags.testing``. Checked, never run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_type
+
+from gmemflags import (
+    MAINLINE,
+    Backend,
+    BitState,
+    Capability,
+    Catalog,
+    HostFacts,
+    Resolution,
+    Scope,
+    Support,
+    query,
+)
+from gmemflags.catalog import Rule
+from gmemflags.linux import Kvm, ProbeReport, Vm, probe
+from gmemflags.masks import FlagWord
+from gmemflags.testing import FakeBackend
+
+
+def backends(backend: Backend) -> None:
+    """Whoever answers."""
+    assert_type(backend.scope, Scope)
+    assert_type(backend.origin, str)
+    assert_type(backend.host, HostFacts)
+    assert_type(backend.host.kernel, str | None)
+    assert_type(backend.host.machine, str | None)
+    assert_type(backend.host.vm_type, int | None)
+    assert_type(backend.check_extension(244), int)
+
+
+def fakes() -> None:
+    """Hosts of a test's own."""
+    backend: Backend = FakeBackend({244: 3, 234: OSError(5, "")}, scope=Scope.SYSTEM)
+    assert_type(query(backend), Support)
+    assert_type(FakeBackend({}, host=HostFacts(vm_type=4), origin="x"), FakeBackend)
+    assert_type(FakeBackend.narrow(3), FakeBackend)
+    assert_type(FakeBackend.split(1 << 40, flags_hi=300), FakeBackend)
+    assert_type(FakeBackend.wide(1 << 40), FakeBackend)
+    assert_type(FakeBackend.wide(3).asked, list[int])
+
+
+def supports(support: Support) -> None:
+    """What a host said."""
+    assert_type(support.answers, Mapping[str, int])
+    assert_type(support.answer(Capability.VM_TYPES), int | None)
+    assert_type(support.mask, int)
+    assert_type(support.flags, FlagWord)
+    assert_type(support.words, tuple[int, int])
+    assert_type(support.answerable, int)
+    assert_type(support.disagreement, int)
+    assert_type(support.guest_memfd, bool | None)
+    assert_type(support.state(1), BitState)
+    assert_type(support.under(MAINLINE), Support)
+    assert_type(support.host, HostFacts)
+    assert_type(support.scope, Scope)
+    assert_type(support.origin, str)
+    assert_type(support.catalog, Catalog)
+
+
+def descriptors(answer: Resolution) -> None:
+    """The real thing."""
+    assert_type(Kvm.open(), Kvm)
+    with Kvm.open(Path("/dev/kvm")) as kvm, kvm.create_vm(vm_type=0) as vm:
+        assert_type(kvm, Kvm)
+        assert_type(vm, Vm)
+        assert_type(vm.create_guest_memfd(4096, answer), int)
+        assert_type(vm.create_guest_memfd(4096, 0), int)
+        assert_type(Kvm.from_fd(kvm.fileno()), Kvm)
+        assert_type(Vm.from_fd(vm.fileno(), vm_type=0), Vm)
+        assert_type((kvm.scope, kvm.origin, kvm.host), tuple[Scope, str, HostFacts])
+        assert_type((vm.scope, vm.origin, vm.host), tuple[Scope, str, HostFacts])
+        assert_type((kvm.check_extension(244), vm.check_extension(244)), tuple[int, int])
+        kvm.close()
+        vm.close()
+
+
+def probes(vm: Vm) -> None:
+    """What a VM takes."""
+    report = probe(vm, MAINLINE, around=[1, 2], limit=100, progress=print)
+    assert_type(report, ProbeReport)
+    assert_type(report.support, Support)
+    assert_type(report.observations, Mapping[int, int])
+    assert_type(report.size, int)
+    assert_type(report.stopped, int | None)
+    assert_type(report.source, str)
+    assert_type(report.complete, bool)
+    assert_type(report.taken, frozenset[int])
+    assert_type(report.refused, frozenset[int])
+    assert_type(report.taken_unlisted, frozenset[int])
+    assert_type(report.unexplained, frozenset[int])
+    assert_type(report.undetermined, int)
+    assert_type(report.rules, tuple[Rule, ...])
+    assert_type(report.contradictions, tuple[str, ...])
+    assert_type(report.as_catalog("mine"), Catalog)
+
+
+def mistakes(support: Support, vm: Vm) -> None:
+    """An ignore that is not needed is an error."""
+    Backend()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+    query(support)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    support.mask = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    vm.create_guest_memfd("4096", 0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    probe(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    FakeBackend({"GUEST_MEMFD": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
