@@ -15,7 +15,6 @@ FORKED = """
 import os, sys
 from gmemflags import CapabilityQueryError, query
 from gmemflags.linux import Kvm, Vm
-from gmemflags.linux._ioctl import system_ioctl
 with Kvm.open() as kvm, kvm.create_vm() as vm:
     mask = query(vm).mask
     child = os.fork()
