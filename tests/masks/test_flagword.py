@@ -3,8 +3,8 @@
 import copy
 import pickle
 from collections.abc import Callable
-from enum import auto
-from typing import cast
+from enum import CONFORM, EJECT, STRICT, FlagBoundary, auto
+from typing import Any, cast
 
 import pytest
 
@@ -94,6 +94,43 @@ def test_operators_refuse_what_is_no_mask(operator: str, value: int) -> None:
     with pytest.raises(InvalidMaskError) as caught:
         OPERATORS[operator](F.INIT_SHARED, value)
     assert caught.value.shown == str(OPERATORS[operator](2, value))
+
+
+class Other(FlagWord):
+    """Another tree, which agrees with mainline on one bit."""
+
+    MMAP = 1
+    FOO = 2
+    BAR = 4
+
+
+@pytest.mark.parametrize("operator", ["or", "and", "xor"])
+def test_operators_refuse_a_flag_that_is_called_something_else(operator: str) -> None:
+    """Neither side's name would be true of the result; a bit of no name here has one there."""
+    for left, right in ((F.MMAP, Other.FOO), (Other.MMAP, F.INIT_SHARED), (F.MMAP, Other(5))):
+        with pytest.raises(InvalidMaskError, match=r"is not a flag of (GuestMemfdFlag|Other): "):
+            OPERATORS[operator](left, right)
+
+
+@pytest.mark.parametrize(("operator", "result"), [("or", 0x9), ("and", 0x1), ("xor", 0x8)])
+def test_operators_take_a_flag_that_is_called_the_same(operator: str, result: int) -> None:
+    """Both mean the same bit; the class is that of the left side, and unnamed bits are kept."""
+    made = OPERATORS[operator](F.MMAP, Other(9))
+    assert made == result
+    assert type(made) is F
+
+
+def test_a_negative_int_may_take_bits_away() -> None:
+    """``~1`` of an int is -2, and what is left lies inside the flags."""
+    assert F(3) & ~1 == F.INIT_SHARED
+
+
+@pytest.mark.parametrize("boundary", [STRICT, CONFORM, EJECT])
+def test_no_class_drops_or_refuses_unnamed_bits(boundary: FlagBoundary) -> None:
+    """Another boundary would make ``flags`` of a host lose bits, or fail."""
+    make = cast("Any", FlagWord)
+    with pytest.raises(TypeError, match="the boundary of Late, a FlagWord, must be KEEP"):
+        make("Late", {"ONE": 1}, boundary=boundary)
 
 
 @pytest.mark.parametrize("value", [0, 3, -1, 1 << 64, (1 << 64) + 1])

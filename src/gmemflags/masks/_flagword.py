@@ -27,16 +27,24 @@ if TYPE_CHECKING:
 
 
 def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
-    """A flag class called ``name`` that is made of data, by flag name; its twin is a class body."""
+    """Make a flag class called ``name`` from ``members``, bit by name; as good as a class body."""
     made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
     return made
+
+
+_OPERATORS = (
+    *("__invert__", "__or__", "__and__", "__xor__"),
+    *("__ror__", "__rand__", "__rxor__"),
+)
 
 
 class FlagWord(IntFlag, boundary=KEEP):
     """A class of flags in a 64-bit mask; every member is exactly one bit.
 
     Bits without a name are kept, ``~`` is the 64-bit complement, and a value outside 64 bits
-    raises :exc:`~gmemflags.exceptions.InvalidMaskError`, as ``u64`` does.
+    raises :exc:`~gmemflags.exceptions.InvalidMaskError`, as ``u64`` does. So does ``|``, ``&`` or
+    ``^`` with a flag of another class that calls the bit something else: the result would bear
+    the wrong name.
     """
 
     __module__ = "gmemflags.masks"
@@ -49,11 +57,36 @@ class FlagWord(IntFlag, boundary=KEEP):
     def __invert__(self) -> Self:
         return type(self)(self._value_ ^ MASK)
 
+    def __or__(self, other: int) -> Self:
+        return super().__or__(self._named_alike(other))
+
+    def __and__(self, other: int) -> Self:
+        return super().__and__(self._named_alike(other))
+
+    def __xor__(self, other: int) -> Self:
+        return super().__xor__(self._named_alike(other))
+
+    __ror__, __rand__, __rxor__ = __or__, __and__, __xor__
+
+    def _named_alike(self, other: int) -> int:
+        # The other side of an operator, unless it is a flag that bears another name here.
+        if isinstance(other, FlagWord) and type(other) is not type(self):
+            for name, flag in type(other).__members__.items():
+                if flag._value_ & other._value_ and type(self).__members__.get(name) != flag:
+                    raise InvalidMaskError(
+                        f"{type(other).__name__}.{name} ({flag._value_:#x})",
+                        f"a flag of {type(self).__name__}: take both from one class",
+                    )
+        return other
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if cast("Any", cls)._boundary_ is not KEEP:
+            raise TypeError(f"the boundary of {cls.__name__}, a FlagWord, must be KEEP")
         # After this hook EnumType puts Flag's own operators into every subclass that does not
         # define them. What the hook sets counts as defined.
-        setattr(cls, "__invert__", FlagWord.__invert__)  # noqa: B010  # no type for it
+        for operator in _OPERATORS:
+            setattr(cls, operator, getattr(FlagWord, operator))
         for name, member in cls.__members__.items():
             value = member._value_
             if not 0 < value <= MASK or value & (value - 1):

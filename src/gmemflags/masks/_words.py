@@ -17,8 +17,12 @@ module must never round, truncate or sign anything without being asked.
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import TYPE_CHECKING
 
 from gmemflags.exceptions import InvalidMaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -73,7 +77,10 @@ def one_bit(value: object) -> int:
 
 
 def bits(mask: int) -> tuple[int, ...]:
-    """The bits of ``mask`` as one-bit masks, lowest first, named or not."""
+    """The bits of ``mask`` as one-bit masks, lowest first, named or not.
+
+    Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no mask.
+    """
     rest = u64(mask)
     found: list[int] = []
     while rest:
@@ -82,14 +89,28 @@ def bits(mask: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def union(masks: Iterable[int]) -> int:
+    """All bits of ``masks`` together."""
+    mask = 0
+    for other in masks:
+        mask |= other
+    return mask
+
+
 def split_words(mask: int) -> tuple[int, int]:
-    """The low and the high 32-bit word of ``mask``; the inverse of :func:`merge_words`."""
+    """The low and the high 32-bit word of ``mask``; the inverse of :func:`merge_words`.
+
+    Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no mask.
+    """
     value = u64(mask)
     return value & WORD, value >> 32
 
 
 def merge_words(low: int, high: int) -> int:
-    """The mask ``low | high << 32``; anything but two words is refused."""
+    """The mask ``low | high << 32``.
+
+    Raises :exc:`~gmemflags.exceptions.InvalidMaskError` for anything but two words.
+    """
     return u32(low) | u32(high) << 32
 
 
