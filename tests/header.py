@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags._cli._options import _TAKEN
 from gmemflags.catalog import MAINLINE, _uapi
 from gmemflags.linux._ioctl import _NR_IOCTL, none_bits
 
@@ -20,7 +19,7 @@ X86 = "x86_64-linux-gnu"
 NUMBERS = {name: value for name, value in vars(_uapi).items() if type(value) is int}
 CAPABILITIES = {
     f"KVM_CAP_{name}": number
-    for name, number in [*MAINLINE.capabilities.items(), *((v, k) for k, v in _TAKEN.items())]
+    for name, number in [*MAINLINE.capabilities.items(), *((v, k) for k, v in _uapi.TAKEN.items())]
 }
 FLAGS = {f"GUEST_MEMFD_FLAG_{flag.name}": flag.value for flag in MAINLINE.flags}
 REQUESTS = ("KVM_GET_API_VERSION", "KVM_CREATE_VM", "KVM_CHECK_EXTENSION")

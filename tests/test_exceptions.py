@@ -123,7 +123,7 @@ def test_a_syntax_error_in_a_long_text_shows_its_surroundings() -> None:
     """Eighty characters of a text that somebody else may have written, not a megabyte."""
     text = f"{'A' * 10_000}!{'B' * 10_000}"
     told = str(FlagSyntaxError(text, 10_000, "odd"))
-    assert told == f"odd at position 10000 of {'A' * 40 + '!' + 'B' * 39!r}"
+    assert told == f"odd at position 10000 near {'A' * 40 + '!' + 'B' * 39!r}"
 
 
 def test_the_reasons_are_texts() -> None:

@@ -51,7 +51,10 @@ def test_allocate_is_refused_what_a_default_vm_does_not_have(vm: Vm) -> None:
     assert refusal.startswith(
         "refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on VM of type 0 on /dev/kvm, and 0x8 is needed"
     )
-    assert "\n  try: do without KVM_CAP_MEMORY_ATTRIBUTES, which gives no flag (0x0)\n" in refusal
+    assert (
+        "\n  try: drop the need for KVM_CAP_MEMORY_ATTRIBUTES with 0x8, which gives no flag (0x0)\n"
+        in refusal
+    )
 
 
 def test_allocate_without_kvm_shows_the_same_on_a_table() -> None:

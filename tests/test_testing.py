@@ -2,10 +2,12 @@
 
 import errno
 import os
+from typing import Any, cast
 
 import pytest
 
 from gmemflags import (
+    Capability,
     CapabilityQueryError,
     GuestMemfdFlag,
     HostFacts,
@@ -35,6 +37,13 @@ def test_every_question_is_recorded_in_order() -> None:
     with pytest.raises(CapabilityQueryError):
         backend.check_extension(2)
     assert backend.asked == [3, 1, 3, 2]
+
+
+@pytest.mark.parametrize("key", [Capability.GUEST_MEMFD, "GUEST_MEMFD", None])
+def test_answers_are_by_number(key: object) -> None:
+    """What is listed by a name would never be asked for, and silently be 0."""
+    with pytest.raises(TypeError, match="answers by capability number are wanted, not"):
+        FakeBackend(cast("Any", {234: 1, key: 1}))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ never decides anything and never imports another one.
 from __future__ import annotations
 
 from enum import StrEnum
+from errno import EBADF, EIO, ENOTTY
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
         self.nearest = nearest
 
     def __str__(self) -> str:
-        start = max(0, self.position - 40)
-        window = self.text[start : self.position + 40]
+        window = self.text[max(0, self.position - 40) : self.position + 40]
+        where = f"of {window!r}" if window == self.text else f"near {window!r}"
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        return f"{self.problem} at position {self.position} of {window!r}{hint}"
+        return f"{self.problem} at position {self.position} {where}{hint}"
 
 
 class CatalogError(GmemFlagsError, ValueError):
@@ -165,7 +166,7 @@ class Unavailable(StrEnum):
 _REMEDY = {
     Unavailable.NO_DEVICE: "load the KVM module (kvm_intel, kvm_amd), or enable virtualization",
     Unavailable.NO_PERMISSION: "join the group that owns the device (often kvm), or change its ACL",
-    Unavailable.NOT_KVM: "give the path of the KVM device, or a descriptor of the kind asked for",
+    Unavailable.NOT_KVM: "give the path of the KVM device, or a descriptor that is open and of that kind",
     Unavailable.NO_VM: "ask for a VM type that KVM_CAP_VM_TYPES lists; type 0 is the default",
     Unavailable.FAILED: "the cause lies outside KVM: see the errno",
 }
@@ -202,7 +203,7 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         return _REMEDY[self.reason]
 
     def __str__(self) -> str:
-        meaning = _EBADF if self.errno == 9 else ""
+        meaning = _EBADF if self.errno == EBADF else ""
         return f"{self.what}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
 
 
@@ -218,7 +219,7 @@ class CapabilityQueryError(GmemFlagsError, OSError):
         self.origin = origin
 
     def __str__(self) -> str:
-        meaning = {5: _EIO, 9: _EBADF, 25: _ENOTTY}.get(self.errno or 0, "")
+        meaning = {EIO: _EIO, EBADF: _EBADF, ENOTTY: _ENOTTY}.get(self.errno or 0, "")
         return (
             f"{self.origin} did not answer KVM_CHECK_EXTENSION({self.number}):"
             f" {self.strerror} (errno {self.errno}){meaning}"
@@ -250,7 +251,8 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
         self.resolution = resolution
 
     def __str__(self) -> str:
+        meaning = f"; {self.meaning}" if self.meaning else ""
         return (
             f"guest_memfd of {self.size} bytes with flags {self.mask:#x}:"
-            f" {self.strerror} (errno {self.errno}); {self.meaning}"
+            f" {self.strerror} (errno {self.errno}){meaning}"
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gmemflags.catalog import _uapi
+from gmemflags.catalog._fields import several
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CapabilityQueryError
 from gmemflags.host import Backend, HostFacts
@@ -45,6 +46,7 @@ class FakeBackend(Backend):
 
     ``answers``: by capability number, the C long to return, or an OSError to fail with. The
     default facts are those of a default x86-64 VM. ``asked`` records every number, in order.
+    Raises TypeError for answers by anything but a number: they would never be given.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FakeBackend(Backend):
         host: HostFacts = DEFAULT_HOST,
         origin: str = "a fake host",
     ) -> None:
+        several(answers, int, "answers by capability number")
         self.answers: dict[int, int | OSError] = dict(answers)
         self.asked: list[int] = []
         self._scope = scope
@@ -88,12 +91,18 @@ class FakeBackend(Backend):
 
     @classmethod
     def narrow(cls, flags: int) -> Self:
-        """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended."""
+        """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
+
+        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no word.
+        """
         return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u32(flags), 32)})
 
     @classmethod
     def split(cls, flags: int, *, flags_hi: int) -> Self:
-        """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each."""
+        """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each.
+
+        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if ``flags`` is no mask.
+        """
         low, high = split_words(flags)
         return cls(
             {
@@ -107,6 +116,7 @@ class FakeBackend(Backend):
     def wide(cls, flags: int) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
-        Nobody can tell it from a host with a word while none of bits 63:32 is set.
+        Nobody can tell it from a host with a word while none of bits 63:32 is set. Raises
+        :exc:`~gmemflags.exceptions.InvalidMaskError` if ``flags`` is no mask.
         """
         return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})

@@ -1,7 +1,7 @@
 """Catalogs: what makes one, what cannot, and when two are the same."""
 
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -94,8 +94,10 @@ def test_capabilities_are_kept_by_plain_name() -> None:
 
 
 def test_profiles_may_come_as_a_mapping() -> None:
-    """Each goes by its own name, as when they come as a list."""
-    assert Catalog("t", Flag, {}, (), {"any": PROFILE}).profiles == {"all": PROFILE}
+    """Under its own name each, as the catalog itself has them; another key is a mistake."""
+    assert Catalog("t", Flag, {}, (), {"all": PROFILE}).profiles == {"all": PROFILE}
+    with pytest.raises(CatalogError, match="a profile is listed by another name than its own"):
+        Catalog("t", Flag, {}, (), {"any": PROFILE})
     assert evolve(TREE, name="b").profiles == TREE.profiles
 
 
@@ -189,11 +191,29 @@ def test_two_capabilities_without_a_number() -> None:
     assert Catalog("t", Flag, {"X": None, "Y": None}).capabilities == {"X": None, "Y": None}
 
 
-@pytest.mark.parametrize(("rule", "shown"), [("A needs B", "'A needs B'"), (Never, "ABCMeta")])
-def test_what_is_no_rule(rule: object, shown: str) -> None:
-    """Rules are data of the kinds that the solver knows."""
-    with pytest.raises(CatalogError, match=f"{shown}.* is no rule"):
-        Catalog("t", Flag, {}, cast("Iterable[Rule]", [rule]))
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("rules", ["A needs B"], "several rules are wanted, not 'A needs B'"),
+        ("rules", [Never], "several rules are wanted, not an object of type ABCMeta"),
+        ("rules", [None], "several rules are wanted, not None"),
+        ("rules", RULES[0], "several rules are wanted, not an object of type Requires"),
+        ("profiles", [Request()], "several profiles are wanted, not an object of type Request"),
+        ("profiles", {"x": 3}, "several profiles are wanted, not 3"),
+        ("profiles", "all", "several profiles are wanted, not 'all'"),
+        ("capabilities", [234], "capabilities is an object of type list, not numbers by name"),
+    ],
+)
+def test_content_of_another_type(field: str, value: object, told: str) -> None:
+    """A catalog is data of known kinds; the message names the catalog and what was given."""
+    with pytest.raises(CatalogError, match=rf"^catalog t: {told}$"):
+        cast("Any", Catalog)(**{"name": "t", "flags": Flag, "capabilities": {}, field: value})
+
+
+def test_a_name_that_is_no_text() -> None:
+    """It is what every answer under the catalog is told by."""
+    with pytest.raises(CatalogError, match="catalog 3: the name of a catalog is a text"):
+        cast("Any", Catalog)(3, Flag, {})
 
 
 def test_two_profiles_of_one_name() -> None:

@@ -1,6 +1,7 @@
 """Requests, needs and profiles: what can be asked, what cannot, and what is kept of it."""
 
 import pickle
+from enum import IntFlag
 from typing import Any, cast
 
 import pytest
@@ -143,9 +144,65 @@ def test_everything_but_one_flag_may_be_forbidden() -> None:
     ],
 )
 def test_policies_are_members_of_their_enum(policy: str, value: object) -> None:
-    """A text or number that equals one is none."""
-    with pytest.raises(TypeError, match=policy):
+    """A text or number that equals one is none; the sentence names the field and the value."""
+    with pytest.raises(TypeError, match=rf"^{policy} must be a \w+, not "):
         cast("Any", Request)(**{policy: value})
+
+
+@pytest.mark.parametrize(
+    ("needs", "shown"),
+    [
+        ("USER_MEMORY2", "'USER_MEMORY2'"),
+        (["USER_MEMORY2"], "'USER_MEMORY2'"),
+        ([Need("X"), 3], "3"),
+        ([None], "None"),
+        (Need("X"), "an object of type Need"),
+    ],
+)
+def test_needs_are_several_needs(needs: object, shown: str) -> None:
+    """A name alone, and one need without a list around it, are told at once."""
+    with pytest.raises(TypeError, match=f"^several Need values are wanted, not {shown}$"):
+        cast("Any", Request)(needs=needs)
+
+
+def test_a_need_may_have_the_kernels_full_name() -> None:
+    """It is the same need, and no message says KVM_CAP_ twice."""
+    assert Need("KVM_CAP_USER_MEMORY2") == Need("USER_MEMORY2")
+
+
+@pytest.mark.parametrize("capability", [231, None, b"X"])
+def test_a_need_names_a_capability(capability: object) -> None:
+    """A number is another question."""
+    with pytest.raises(TypeError, match="a capability is named by a text, not"):
+        cast("Any", Need)(capability)
+
+
+@pytest.mark.parametrize("content", [("p", 3, "A use."), (3, Request(), ""), ("p", Request(), 0)])
+def test_a_profile_has_a_name_a_request_and_a_why(content: tuple[object, ...]) -> None:
+    """Each of its own type."""
+    with pytest.raises(TypeError, match=r"^(name|request|why) must be a (str|Request), not "):
+        cast("Any", Profile)(*content)
+
+
+def test_masks_are_shown_as_such() -> None:
+    """Hexadecimal, and claims in order of their bits, so that two runs print the same."""
+    request = Request(required=F.MMAP | F.INIT_SHARED, preferred=[1 << 40], forbidden=~F(3))
+    shown = repr(request)
+    assert "required=0x3, preferred=(0x10000000000), forbidden=0xfffffffffffffffc" in shown
+    assert "claims={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
+
+
+class Plain(IntFlag):
+    """Constants as somebody copied them from the kernel's header, one of them with two names."""
+
+    GUEST_MEMFD_FLAG_MMAP = 1
+    MAP = 1
+    GUEST_MEMFD_FLAG_INIT_SHARED = 2
+
+
+def test_claims_are_made_without_the_kernels_prefix() -> None:
+    """Those are mainline's own names, and of two names for a bit the first is the claim."""
+    assert Request(required=Plain(3)).claims == {(1, "MMAP"), (2, "INIT_SHARED")}
 
 
 @pytest.mark.parametrize(

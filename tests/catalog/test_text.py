@@ -141,7 +141,7 @@ def test_what_is_not_read(text: str, position: int, problem: str) -> None:
         parse_mask(text)
     error = caught.value
     assert (error.text, error.position, error.problem) == (text, position, problem)
-    assert f"{problem} at position {position} of " in str(error)
+    assert f"{problem} at position {position} " in str(error)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_long_text_is_shown_around_the_fault() -> None:
         parse_mask(text)
     assert caught.value.position == 500
     assert str(caught.value) == (
-        "no flag of linux-mainline is called MMPA at position 500 of"
+        "no flag of linux-mainline is called MMPA at position 500 near"
         f" {text[460:540]!r}; did you mean MMAP?"
     )
 
@@ -222,7 +222,7 @@ def test_only_one_bit_is_described_as_one(mask: int) -> None:
         (0, "no flag (0x0)"),
         (3, "MMAP|INIT_SHARED (0x3)"),
         (0x43, "MMAP|INIT_SHARED|0x40 (0x43)"),
-        (0xC0, "0xc0 (0xc0)"),
+        (0xC0, "0xc0 (not named by linux-mainline)"),
     ],
 )
 def test_a_mask_described(mask: int, text: str) -> None:
@@ -259,7 +259,7 @@ class Odd(Rule):
     ("rule", "text"),
     [
         (Requires(2, all_of=1, **SAID), "INIT_SHARED requires MMAP"),
-        (Requires(3, all_of=0x44, **SAID), "MMAP|INIT_SHARED requires 0x44"),
+        (Requires(3, all_of=0x44, **SAID), "each of MMAP, INIT_SHARED requires 0x44"),
         (Requires(4, any_of=(1,), **SAID), "0x4 requires MMAP"),
         (Requires(4, any_of=(1, 2), **SAID), "0x4 requires one of MMAP, INIT_SHARED"),
         (Requires(4, any_of=(3, 8), **SAID), "0x4 requires one of MMAP|INIT_SHARED, 0x8"),
@@ -268,14 +268,14 @@ class Odd(Rule):
             Requires(4, all_of=8, any_of=(1, 2), **SAID),
             "0x4 requires 0x8 and one of MMAP, INIT_SHARED",
         ),
-        (Requires(1, **SAID), "MMAP requires nothing"),
+        (Requires(1, **SAID), "MMAP requires 0"),
         (Requires(0, all_of=1, **SAID), "0 requires MMAP"),
-        (Excludes(1, 6, **SAID), "MMAP excludes INIT_SHARED|0x4"),
+        (Excludes(1, 6, **SAID), "MMAP excludes any of INIT_SHARED, 0x4"),
         (Always(1, **SAID), "every mask needs MMAP"),
         (Always(any_of=(1, 2), **SAID), "every mask needs one of MMAP, INIT_SHARED"),
         (Always(4, any_of=(1, 2), **SAID), "every mask needs 0x4 and one of MMAP, INIT_SHARED"),
-        (Always(**SAID), "every mask needs nothing"),
-        (Never(3, **SAID), "no mask takes MMAP|INIT_SHARED"),
+        (Always(**SAID), "every mask needs 0"),
+        (Never(3, **SAID), "no mask takes any of MMAP, INIT_SHARED"),
         (Refused(1, **SAID), "exactly MMAP is refused"),
         (Refused(0, **SAID), "exactly 0 is refused"),
         (Odd(**SAID), "Odd(MMAP, INIT_SHARED)"),

@@ -182,7 +182,9 @@ def test_unlisted_flags_are_tried_and_explained(vm: Vm, listed: int) -> None:
     error = failure(vm, PAGE, listed | stray)
     assert error.errno == errno.EINVAL
     assert error.support == query(vm)
-    assert error.meaning.startswith("0x8000000080000000 (0x8000000080000000) is not among its")
+    assert error.meaning.startswith(
+        "0x8000000080000000 (not named by linux-mainline) is not among its"
+    )
 
 
 def test_a_resolution_of_a_richer_vm_is_explained(vm: Vm, listed: int) -> None:

@@ -1,8 +1,11 @@
 """Closing: what was opened here is closed once, what was passed in never."""
 
+import copy
 import os
+import pickle
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -144,3 +147,17 @@ def test_a_closed_one_says_so(kind: type[Kvm | Vm]) -> None:
     ):
         opened.check_extension(244)
     assert repr(opened) == f"<{kind.__name__} a test, descriptor -1>"
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"]
+)
+@kinds
+def test_it_can_be_neither_copied_nor_pickled(
+    copied: Callable[[Kvm | Vm], object], kind: type[Kvm | Vm]
+) -> None:
+    """A second owner would close the first one's descriptor, which may be another file by then."""
+    with owner(kind) as first:
+        with pytest.raises(TypeError, match="can be neither copied nor pickled"):
+            copied(first)
+        assert is_open(first.fileno())

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from enum import IntEnum
 
 import pytest
 
@@ -100,10 +101,26 @@ def test_what_is_no_type_is_never_tried(vm_type: int, shown: str, null: int) -> 
     assert str(caught.value).startswith(f"VM of type {shown} on a device: ")
 
 
+class Type(IntEnum):
+    """A VMM's own names of VM types."""
+
+    CONFIDENTIAL = 4
+
+
+@pytest.mark.usefixtures("standin")
+def test_a_type_may_be_a_member_of_an_enum(null: int) -> None:
+    """It is told and passed as the number that it is."""
+    vm = Standin(lambda _: NewFd()).run(lambda: device(null).create_vm(Type.CONFIDENTIAL))
+    with vm:
+        assert vm.origin == "VM of type 4 on a device"
+        assert type(vm.host.vm_type) is int
+
+
 @pytest.mark.usefixtures("standin")
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
+        (errno.EBADF, Unavailable.NOT_KVM),
         (errno.EINVAL, Unavailable.NO_VM),
         (errno.EMFILE, Unavailable.FAILED),
         (errno.ENOMEM, Unavailable.FAILED),

@@ -216,8 +216,17 @@ def test_equal_answers_of_other_machines() -> None:
     assert str(comparison) == (
         "equal: x86 and arm give equal answers\n"
         "  on arm you lose INIT_SHARED (bit 1, 0x2), though it is listed: every mask needs MMAP"
-        " (arm64 binds no memory slot to a guest_memfd that cannot be mapped.)"
+        " (arm64 binds no memory slot to a guest_memfd that cannot be mapped.)\n"
+        "  machine x86_64 on x86 and aarch64 on arm: rules may differ"
     )
+
+
+def test_another_type_of_vm_is_told() -> None:
+    """Equal answers, and yet a rule may speak of one of them alone."""
+    other = evolve(host(2, "B"), host=evolve(host(2).host, vm_type=None))
+    assert str(compare(host(2, "A"), other)).splitlines()[1:] == [
+        "  VM type 0 on A and not known on B: rules may differ"
+    ]
 
 
 def test_other_capabilities_count() -> None:

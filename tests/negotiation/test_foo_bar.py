@@ -66,12 +66,13 @@ def test_bar_alone() -> None:
     assert reason is Reason.MISSING_PREREQUISITE
     assert changes(answer) == [
         ("require FOO (bit 2, 0x4) as well", 0xC),
-        ("let prerequisites be added", 0xC),
+        ("allow prerequisites to be added", 0xC),
         ("prefer BAR (bit 3, 0x8) instead of requiring it", 0),
     ]
     assert str(answer).splitlines() == [
         (
-            f"refused: {BROKEN}: the host has what is missing, but it was not asked for by itself;"
+            f"refused on a fake host: {BROKEN}: the host has what is missing, and the request"
+            " lacks it;"
             " FOO (bit 2, 0x4) is supported and not asked for,"
             " BAR (bit 3, 0x8) is supported and required"
         ),
@@ -79,7 +80,7 @@ def test_bar_alone() -> None:
         "  host: a fake host lists MMAP|FOO|BAR (0xd) (foo-tree, vm scope)",
         CLAIM,
         "  try: require FOO (bit 2, 0x4) as well, which gives FOO|BAR (0xc)",
-        "  try: let prerequisites be added, which gives FOO|BAR (0xc)",
+        "  try: allow prerequisites to be added, which gives FOO|BAR (0xc)",
         ("  try: prefer BAR (bit 3, 0x8) instead of requiring it, which gives no flag (0x0)"),
     ]
 
@@ -143,7 +144,7 @@ def test_bar_forbidding_foo_in_words() -> None:
     ]
     assert str(answer).splitlines() == [
         (
-            f"refused: {BROKEN}: the request rules out what is missing;"
+            f"refused on a fake host: {BROKEN}: the request rules out what is missing;"
             " FOO (bit 2, 0x4) is supported and forbidden,"
             " BAR (bit 3, 0x8) is supported and required"
         ),
@@ -172,7 +173,7 @@ def test_bar_on_a_host_without_foo_in_words() -> None:
     answer = resolve(WITHOUT_FOO, Request(required=BAR, prerequisites=Prerequisites.ADD))
     assert changes(answer) == [("prefer BAR (bit 3, 0x8) instead of requiring it", 0)]
     assert answer.headline == (
-        f"refused: {BROKEN}: the host does not list what is missing;"
+        f"refused on a fake host: {BROKEN}: the host does not list what is missing;"
         " FOO (bit 2, 0x4) is unsupported and not asked for,"
         " BAR (bit 3, 0x8) is supported and required"
     )
@@ -183,8 +184,8 @@ def test_bar_as_a_wish() -> None:
     answer = resolve(HOST, Request(required=Flag.MMAP, preferred=[BAR]))
     assert answer.mask == 0x1
     assert answer.why(BAR) == (
-        f"BAR (bit 3, 0x8) is not granted: {BROKEN}: the host has what is missing, but it was"
-        " not asked for by itself; FOO (bit 2, 0x4) is supported and not asked for,"
+        f"BAR (bit 3, 0x8) is not granted: {BROKEN}: the host has what is missing, and"
+        " the request lacks it; FOO (bit 2, 0x4) is supported and not asked for,"
         " BAR (bit 3, 0x8) is supported and preferred"
     )
 

@@ -15,6 +15,7 @@ from gmemflags import (
     InvalidMaskError,
     Never,
     Request,
+    Requires,
     Stage,
     bits,
     query,
@@ -226,11 +227,35 @@ def test_a_learnt_catalog_keeps_what_creation_here_says_nothing_of(kept: Rule) -
     assert learnt([kept]) == ["FOO excludes BAR", "FOO requires BAR"]
 
 
-def test_a_learnt_catalog_drops_rules_that_may_be_for_this_host() -> None:
-    """It must allow exactly what this VM takes, whose type nobody knows."""
+def test_a_learnt_catalog_keeps_rules_that_may_be_for_other_hosts() -> None:
+    """Nobody knows this VM's type, so the rule may be true of the type that it speaks of."""
     report = with_rules(requires(FOO, BAR, hosts=Hosts(vm_types=[4])))
     unknown = evolve(report, support=evolve(report.support, host=HostFacts(machine="x86_64")))
-    assert [type(rule) for rule in unknown.as_catalog("learnt").rules] == [Excludes]
+    assert [type(rule) for rule in unknown.as_catalog("learnt").rules] == [Excludes, Requires]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "left"),
+    [
+        (Hosts(vm_types=[0]), []),
+        (Hosts(vm_types=[0, 4]), [Hosts(vm_types=[4])]),
+        (Hosts(machines=["x86_64"]), []),
+        (Hosts(machines=["x86_64", "i686"]), [Hosts(machines=["i686"])]),
+        (
+            Hosts(machines=["x86_64", "i686"], vm_types=[0, 4]),
+            [
+                Hosts(machines=["i686"], vm_types=[0, 4]),
+                Hosts(machines=["x86_64", "i686"], vm_types=[4]),
+            ],
+        ),
+    ],
+)
+def test_a_learnt_catalog_keeps_what_a_rule_says_of_other_hosts(
+    hosts: Hosts, left: list[Hosts]
+) -> None:
+    """What a default VM takes is no news of a confidential one: there the rule still holds."""
+    rules = with_rules(requires(FOO, BAR, hosts=hosts)).as_catalog("learnt").rules
+    assert [rule.hosts for rule in rules if isinstance(rule, Requires)] == left
 
 
 def test_a_learnt_catalog_keeps_numbers_and_profiles() -> None:

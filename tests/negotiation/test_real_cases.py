@@ -199,8 +199,8 @@ def test_no_flag_on_an_unknown_machine() -> None:
     assert answer.problems[0].rules == (BIND_RULE,)
     assert answer.advice == (
         (
-            "applied, to be safe: every mask needs MMAP. (That is so on machine aarch64 or "
-            "aarch64_be or armv8l or armv8b; what this host is, is not known.)"
+            "applied to be safe: every mask needs MMAP. It holds on machine aarch64 or"
+            " aarch64_be or armv8l or armv8b; of this host the machine is not known."
         ),
     )
 
@@ -263,8 +263,8 @@ def test_firecracker_on_a_vm_of_unknown_type(profile: Any) -> None:
     assert problem.bits == FirecrackerFlag.NO_DIRECT_MAP
     assert problem.rules == (FIRECRACKER_SECRET_FREE.rules[-1],)
     assert answer.advice[0] == (
-        "applied, to be safe: no mask takes NO_DIRECT_MAP. (That is so on machine x86_64 or i686,"
-        " VM type 4 or 5; what this host is, is not known.)"
+        "applied to be safe: no mask takes NO_DIRECT_MAP. It holds on machine x86_64 or i686,"
+        " VM type 4 or 5; of this host the VM type is not known."
     )
 
 
@@ -288,15 +288,22 @@ def test_firecracker_on_a_confidential_vm_that_lists_everything(vm_type: int) ->
     assert reasons(firecracker(0xF, vm_type), BOOT) == [Reason.RULE_CONFLICT]
 
 
-def test_firecracker_asks_the_device() -> None:
-    """Its own framework asks /dev/kvm (tests/framework/kvm.py, June 2026): only an upper bound."""
-    device = FakeBackend(
+@pytest.mark.parametrize("machine", ["aarch64", "x86_64", None])
+def test_firecracker_asks_the_device(machine: str | None) -> None:
+    """Its own framework asks /dev/kvm (tests/framework/kvm.py, June 2026): only an upper bound.
+
+    The rule about SNP and TDX VMs does not bind it: the best imaginable VM is of another type.
+    """
+    backend = FakeBackend(
         {231: 1, 234: 1, 235: 0x1, 244: 0xF, 245: 1},
         scope=Scope.SYSTEM,
-        host=HostFacts("6.18.0-fc", "aarch64"),
+        host=HostFacts("6.18.0-fc", machine),
         origin="/dev/kvm",
     )
-    assert reasons(query(device, FIRECRACKER_SECRET_FREE), BOOT) == [Reason.ONLY_UPPER_BOUND]
+    device = query(backend, FIRECRACKER_SECRET_FREE)
+    assert reasons(device, BOOT) == [Reason.ONLY_UPPER_BOUND]
+    bound = resolve(device, evolve(BOOT.request, scope=Scope.SYSTEM))
+    assert bound.mask == BOOT.request.required
 
 
 # Series that were never merged. The capability numbers are mainline's, for want of others.

@@ -143,7 +143,10 @@ def test_the_reason_of_a_refusal(reason: Reason) -> None:
     assert not answer.ok
     assert [problem.reason for problem in answer.problems] == [reason]
     assert str(answer.problems[0]) == answer.problems[0].message
-    assert answer.headline == f"refused: {answer.problems[0].message}"
+    message = answer.problems[0].message
+    where = "" if support.origin in message else f" on {support.origin}"
+    assert answer.headline == f"refused{where}: {message}"
+    assert support.origin in answer.headline
     assert len(answer.problems[0].message) > len("0x4 (0x4)")
 
 
@@ -166,11 +169,14 @@ def test_reasons_have_small_names(reason: Reason) -> None:
     [
         (
             Reason.UNNAMED,
-            "bit 0 (0x1, not named by a-tree) has no name there, so nobody knows what it would do",
+            "bit 0 (0x1, not named by a-tree) cannot be asked for: nobody knows what it does",
         ),
         (
             Reason.FOREIGN_FLAG,
-            ("FOO (bit 2, 0x4) of a-tree was asked for as NO_DIRECT_MAP, a flag of another tree"),
+            (
+                "FOO (bit 2, 0x4) of a-tree is called NO_DIRECT_MAP by the request: a flag of"
+                " another tree"
+            ),
         ),
         (Reason.REQUIRED_AND_FORBIDDEN, "FOO (bit 2, 0x4) is both required and forbidden"),
         (
@@ -193,13 +199,13 @@ def test_reasons_have_small_names(reason: Reason) -> None:
         ),
         (
             Reason.NO_GUEST_MEMFD,
-            "a host has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): the kernel has none",
+            "a host has no guest_memfd (KVM_CAP_GUEST_MEMFD and KVM_CAP_USER_MEMORY2 are 0)",
         ),
         (
             Reason.NOT_FOR_THIS_VM,
             (
-                "a host has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): the kernel has it only for"
-                " VMs of another type, or not at all, which /dev/kvm tells"
+                "a host has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): ask /dev/kvm whether VMs of"
+                " another type have it"
             ),
         ),
         (
@@ -212,12 +218,15 @@ def test_reasons_have_small_names(reason: Reason) -> None:
         ),
         (
             Reason.NEED_NOT_ASKED,
-            "KVM_CAP_USERFAULT is needed, and a fake host was never asked for it",
+            (
+                "KVM_CAP_USERFAULT is needed, and a fake host was not asked: a-tree has no number"
+                " for it"
+            ),
         ),
         (
             Reason.RULE_CONFLICT,
             (
-                "FOO excludes BAR (It is so): no mask can have them together;"
+                "FOO excludes BAR (It is so): no mask for a host like this can have that;"
                 " FOO (bit 2, 0x4) is supported and required,"
                 " BAR (bit 3, 0x8) is supported and required"
             ),
@@ -404,10 +413,10 @@ def test_a_host_without_guest_memfd(support: Support, reason: Reason, wanted: in
     [
         (Need("MEMORY_ATTRIBUTES"), "0x0 on a fake host, and anything but 0 is needed"),
         (Need("USER_MEMORY2", 6), "0x1 on a fake host, and 0x6 is needed"),
-        (Need("VM_TYPES", any_of=(2, 0x30)), "0x1 on a fake host, and 0x2 or 0x30 is needed"),
+        (Need("VM_TYPES", any_of=(2, 0x30)), "0x1 on a fake host, and one of 0x2, 0x30 is needed"),
         (
             Need("VM_TYPES", 1, any_of=(2, 4)),
-            "0x1 on a fake host, and 0x1 and 0x2 or 0x4 is needed",
+            "0x1 on a fake host, and 0x1 and one of 0x2, 0x4 is needed",
         ),
     ],
 )
@@ -612,8 +621,8 @@ def test_an_alternative_that_nobody_named() -> None:
     (problem,) = resolve(host(ALL, rule), FOO).problems
     assert problem.reason is Reason.MISSING_PREREQUISITE
     assert problem.message == (
-        "FOO requires one of BAR, BAZ (It is so): the host has what is missing, but it was not"
-        " asked for by itself; FOO (bit 2, 0x4) is supported and required, BAR (bit 3, 0x8) is"
+        "FOO requires one of BAR, BAZ (It is so): the host has what is missing, and the"
+        " request lacks it; FOO (bit 2, 0x4) is supported and required, BAR (bit 3, 0x8) is"
         " supported and"
         " not asked for, BAZ (bit 4, 0x10) is supported and not asked for"
     )
@@ -656,4 +665,4 @@ def test_a_wish_for_another_trees_flag_is_no_prerequisite() -> None:
         answers={"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 12}, scope=Scope.VM, catalog=catalog
     )
     answer = resolve(support, Request(required=8, preferred=[Other.OTHER]))
-    assert "a flag of another tree by its name" in answer.headline
+    assert "named like a flag of another tree" in answer.headline

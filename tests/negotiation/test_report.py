@@ -163,7 +163,8 @@ def test_refused_by_a_rule() -> None:
     support = host(ALL, Excludes(FOO, BAR, **SAID))
     assert report(support, required=FOO | BAR) == [
         (
-            "refused: FOO excludes BAR (It is so): no mask can have them together;"
+            "refused on a fake host: FOO excludes BAR (It is so): no mask for a host like this"
+            " can have that;"
             " FOO (bit 2, 0x4) is supported and required,"
             " BAR (bit 3, 0x8) is supported and required"
         ),
@@ -204,13 +205,17 @@ def test_refused_by_needs() -> None:
             " (and 1 more)"
         ),
         (
-            "  asked: required no flag (0x0), needs KVM_CAP_MEMORY_ATTRIBUTES, needs"
+            "  asked: required no flag (0x0), needs KVM_CAP_MEMORY_ATTRIBUTES with 0x8, needs"
             " KVM_CAP_USERFAULT; prerequisites refuse, until bind"
         ),
         "  host: a fake host lists MMAP|INIT_SHARED (0x3) (linux-mainline, vm scope)",
-        "  - KVM_CAP_USERFAULT is needed, and a fake host was never asked for it",
         (
-            "  try: do without KVM_CAP_MEMORY_ATTRIBUTES; do without KVM_CAP_USERFAULT,"
+            "  - KVM_CAP_USERFAULT is needed, and a fake host was not asked: linux-mainline has no"
+            " number for it"
+        ),
+        (
+            "  try: drop the need for KVM_CAP_MEMORY_ATTRIBUTES with 0x8; drop the need for"
+            " KVM_CAP_USERFAULT,"
             " which gives no flag (0x0)"
         ),
     ]
@@ -234,8 +239,8 @@ def test_refused_as_a_flag_of_another_tree() -> None:
     """Both names are told."""
     assert report(host(), required=FirecrackerFlag.NO_DIRECT_MAP) == [
         (
-            "refused: FOO (bit 2, 0x4) of a-tree was asked for as NO_DIRECT_MAP, a flag of"
-            " another tree"
+            "refused on a fake host: FOO (bit 2, 0x4) of a-tree is called NO_DIRECT_MAP by"
+            " the request: a flag of another tree"
         ),
         "  asked: required FOO (bit 2, 0x4); prerequisites refuse, until bind",
         "  host: a fake host lists FOO|BAR|BAZ|QUX (0x3c) (a-tree, vm scope)",
@@ -261,8 +266,9 @@ def test_a_host_that_was_not_asked_for_its_flags() -> None:
             MAINLINE_HOST,
             4,
             (
-                "refused: bit 2 (0x4, not named by linux-mainline) has no name there, so nobody"
-                " knows what it would do"
+                "refused on a fake host: bit 2 (0x4, not named by linux-mainline) cannot be"
+                " asked for:"
+                " nobody knows what it does"
             ),
         ),
         (
@@ -313,28 +319,32 @@ def test_advice_about_a_later_stage_on_other_hosts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hosts", "condition"),
+    ("hosts", "condition", "unknown"),
     [
-        (Hosts(machines=("aarch64", "armv8l")), "machine aarch64 or armv8l"),
-        (Hosts(vm_types=(4, 5)), "VM type 4 or 5"),
-        (Hosts(machines=("x86_64",), vm_types=(5,)), "machine x86_64, VM type 5"),
+        (Hosts(machines=("aarch64", "armv8l")), "machine aarch64 or armv8l", "machine"),
+        (Hosts(vm_types=(4, 5)), "VM type 4 or 5", "VM type"),
+        (
+            Hosts(machines=("x86_64",), vm_types=(5,)),
+            "machine x86_64, VM type 5",
+            "machine and VM type",
+        ),
     ],
 )
 @pytest.mark.parametrize(
     ("stage", "head"),
     [
-        (Stage.CREATE, "applied, to be safe: no mask takes BAR."),
+        (Stage.CREATE, "applied to be safe: no mask takes BAR."),
         (Stage.ACCESS, "at access: no mask takes FOO. It is so."),
     ],
 )
 def test_advice_about_undecided_hosts(
-    hosts: Hosts, condition: str, stage: Stage, head: str
+    hosts: Hosts, condition: str, unknown: str, stage: Stage, head: str
 ) -> None:
     """A rule that may apply is applied, or told, and its condition with it."""
     rule = Never(BAR if stage is Stage.CREATE else FOO, stage=stage, hosts=hosts, **SAID)
-    unknown = evolve(host(ALL, rule), host=HostFacts())
-    assert resolve(unknown, FOO).advice == (
-        f"{head} (That is so on {condition}; what this host is, is not known.)",
+    nobody = evolve(host(ALL, rule), host=HostFacts())
+    assert resolve(nobody, FOO).advice == (
+        f"{head} It holds on {condition}; of this host the {unknown} is not known.",
         CLAIM,
     )
 
@@ -344,7 +354,7 @@ def test_advice_about_a_refusal_by_an_undecided_rule() -> None:
     rule = Always(BAR, hosts=Hosts(machines=("aarch64",)), **SAID)
     answer = resolve(evolve(host(ALL, rule), host=HostFacts()), FOO)
     assert not answer.ok
-    assert answer.advice[0].startswith("applied, to be safe: every mask needs BAR. (That is so on")
+    assert answer.advice[0].startswith("applied to be safe: every mask needs BAR. It holds on")
 
 
 def test_no_advice() -> None:
@@ -378,7 +388,8 @@ def test_advice_about_a_disagreement() -> None:
     catalog = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300})
     support = query(FakeBackend({231: 1, 234: 1, 244: 0x4_0000_0003, 300: 7}), catalog)
     assert resolve(support, 3).advice[-1] == (
-        "0x300000000 (0x300000000) is claimed by FLAGS_HI and denied by a 64-bit FLAGS:"
+        "0x300000000 (not named by linux-mainline) is claimed by FLAGS_HI and denied by a 64-bit"
+        " FLAGS:"
         " not believed"
     )
 
@@ -386,19 +397,19 @@ def test_advice_about_a_disagreement() -> None:
 def test_advice_in_order() -> None:
     """What comes later first, then the doubts."""
     catalog = evolve(
-        host(ALL, LATER[1], Never(BAR, hosts=Hosts(vm_types=(5,)), **SAID)).catalog,
+        host(ALL, LATER[1], Never(BAR, hosts=Hosts(machines=("x",)), **SAID)).catalog,
         capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300},
     )
     backend = FakeBackend(
         {231: 1, 234: 1, 244: 0x4_0000_0004, 300: 7},
         scope=Scope.SYSTEM,
-        host=HostFacts(machine="x86_64"),
+        host=HostFacts(),
         origin="/dev/kvm",
     )
     answer = resolve(query(backend, catalog), Request(required=FOO, scope=Scope.SYSTEM))
     assert [text.split()[0] for text in answer.advice] == [
         "at",
-        "applied,",
+        "applied",
         "the",
         "/dev/kvm",
         "0x300000000",
@@ -438,19 +449,19 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
         (
             Request(preferred=[1]),
             1,
-            "bit 0 (0x1, not named by a-tree) has no name there, so nobody knows what it would do",
+            "bit 0 (0x1, not named by a-tree) cannot be asked for: nobody knows what it does",
         ),
         (
             Request(preferred=[FirecrackerFlag.WRITE]),
             BAR,
-            "BAR (bit 3, 0x8) of a-tree was asked for as WRITE, a flag of another tree",
+            "BAR (bit 3, 0x8) of a-tree is called WRITE by the request: a flag of another tree",
         ),
         (
             Request(preferred=[BAR]),
             BAR,
             (
                 "BAR (bit 3, 0x8) is not granted: BAR requires FOO (It is so): the host has what"
-                " is missing, but it was not asked for by itself; "
+                " is missing, and the request lacks it; "
                 + PRESENT.format("not asked for", "preferred")
             ),
         ),
@@ -467,8 +478,8 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             Request(required=QUX, preferred=[BAZ]),
             BAZ,
             (
-                "BAZ (bit 4, 0x10) is not granted: BAZ excludes QUX (It is so): no mask can have"
-                " them together; " + EXCLUDED.format("required")
+                "BAZ (bit 4, 0x10) is not granted: BAZ excludes QUX (It is so): no mask for a"
+                " host like this can have that; " + EXCLUDED.format("required")
             ),
         ),
         (
@@ -489,7 +500,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             FOO,
             (
                 "FOO (bit 2, 0x4) is supported, but the request was refused: bit 0 (0x1, not named"
-                " by a-tree) has no name there, so nobody knows what it would do"
+                " by a-tree) cannot be asked for: nobody knows what it does"
             ),
         ),
         (
@@ -497,7 +508,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             FOO,
             (
                 "FOO (bit 2, 0x4) is supported, but the request was refused: bit 0 (0x1, not named"
-                " by a-tree) has no name there, so nobody knows what it would do"
+                " by a-tree) cannot be asked for: nobody knows what it does"
             ),
         ),
         (

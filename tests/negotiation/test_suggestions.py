@@ -13,6 +13,7 @@ from gmemflags import (
     Need,
     Never,
     Prerequisites,
+    Reason,
     Request,
     Requires,
     Resolution,
@@ -22,7 +23,7 @@ from gmemflags import (
     query,
     resolve,
 )
-from gmemflags.catalog import FirecrackerFlag, Rule
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, Rule
 from gmemflags.masks import FlagWord
 from gmemflags.testing import FakeBackend
 
@@ -74,7 +75,7 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
         Request(),
         [
             ("require FOO (bit 2, 0x4) as well", 0x4),
-            ("let prerequisites be added", 0x4),
+            ("allow prerequisites to be added", 0x4),
         ],
     ),
     "several prerequisites": (
@@ -82,7 +83,7 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
         Request(),
         [
             ("require FOO|QUX (0x24) as well", 0x24),
-            ("let prerequisites be added", 0x24),
+            ("allow prerequisites to be added", 0x24),
         ],
     ),
     "do not forbid": (
@@ -116,12 +117,22 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
     "until": (
         host(FOO, Always(BAR, stage=Stage.BIND, **SAID)),
         Request(),
-        [("care for creation alone (until create), and bind or use it nowhere", 0)],
+        [("let rules count until create only", 0)],
+    ),
+    "until bind": (
+        host(FOO, Always(BAR, stage=Stage.ACCESS, **SAID)),
+        Request(until=Stage.ACCESS),
+        [("let rules count until bind only", 0)],
+    ),
+    "until, where two earlier stages differ": (
+        host(FOO, Always(BAR, stage=Stage.BIND, **SAID)),
+        Request(until=Stage.ACCESS),
+        [("let rules count until create only", 0)],
     ),
     "do without": (
         host(),
         Request(needs=[Need("USERFAULT"), Need("USER_MEMORY2")]),
-        [("do without KVM_CAP_USERFAULT", 0)],
+        [("drop the need for KVM_CAP_USERFAULT", 0)],
     ),
     "scope": (
         host(scope=Scope.SYSTEM),
@@ -131,7 +142,7 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
     "pin": (
         host(),
         Request(required=FOO, digest="0" * 64),
-        [("pin the request anew, under this catalog", 0x4)],
+        [("drop the binding to the other catalog", 0x4)],
     ),
 }
 
@@ -147,14 +158,23 @@ def test_single_changes(
 
 
 def test_wishes_are_kept() -> None:
-    """The changed request still has them, and what is required then includes what was granted."""
+    """The changed request still has them as wishes: none becomes a demand."""
     support = host(ALL, needs(BAR, FOO))
     answer = resolve(support, Request(required=BAR, preferred=[QUX]))
     assert suggested(answer) == [
-        ("require FOO|QUX (0x24) as well", 0x2C),
-        ("let prerequisites be added", 0x2C),
+        ("require FOO (bit 2, 0x4) as well", 0x2C),
+        ("allow prerequisites to be added", 0x2C),
         ("prefer BAR (bit 3, 0x8) instead of requiring it", 0x20),
     ]
+
+
+def test_a_pinned_flag_of_another_tree_is_not_offered_by_its_bit() -> None:
+    """A pin keeps the names, so no suggestion leads to the flag that another tree has there."""
+    here = query(FakeBackend.narrow(0xF), FIRECRACKER_SECRET_FREE)
+    pinned = resolve(here, FirecrackerFlag.NO_DIRECT_MAP).pin()
+    answer = resolve(host(), pinned)
+    assert Reason.FOREIGN_FLAG in {problem.reason for problem in answer.problems}
+    assert all(not suggestion.mask & FOO for suggestion in answer.suggestions)
 
 
 def test_what_is_preferred_instead_comes_last() -> None:
@@ -171,7 +191,7 @@ def test_at_most_three() -> None:
     assert resolve(support, Request(required=BAR, until=Stage.CREATE)).ok
     assert suggested(resolve(support, Request(required=BAR))) == [
         ("require FOO (bit 2, 0x4) as well", 0xC),
-        ("let prerequisites be added", 0xC),
+        ("allow prerequisites to be added", 0xC),
         ("prefer BAR (bit 3, 0x8) instead of requiring it", 0),
     ]
 
@@ -184,7 +204,7 @@ def test_one_minimal_set() -> None:
             (
                 "prefer bit 0 (0x1, not named by a-tree) instead of requiring it;"
                 " prefer BAR (bit 3, 0x8) instead of requiring it;"
-                " do without KVM_CAP_USERFAULT"
+                " drop the need for KVM_CAP_USERFAULT"
             ),
             0x4,
         )
@@ -198,9 +218,9 @@ def test_each_of_a_minimal_set_is_needed() -> None:
     (together,) = resolve(support, request).suggestions
     assert together.change.split("; ") == [
         "prefer bit 0 (0x1, not named by a-tree) instead of requiring it",
-        "care for creation alone (until create), and bind or use it nowhere",
+        "let rules count until create only",
         "ask for an upper bound only (system scope)",
-        "pin the request anew, under this catalog",
+        "drop the binding to the other catalog",
     ]
     changed = together.request
     assert (changed.required, changed.preferred, changed.forbidden) == (BAR, (1,), BAZ)

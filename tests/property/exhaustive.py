@@ -60,9 +60,10 @@ def obeys(law: Law, mask: Mask) -> bool:
 
 
 def concerns(law: Law, case: Case) -> bool:
-    """Whether a rule is for this host, or may be."""
+    """Whether a rule is for this host, or may be; /dev/kvm answers for the best type of VM."""
     machine = not law.machines or case.machine is None or case.machine in law.machines
-    vm_type = not law.types or case.vm_type is None or case.vm_type in law.types
+    open_type = case.vm_type is None and not case.system
+    vm_type = not law.types or open_type or case.vm_type in law.types
     return machine and vm_type and law.stage <= case.until
 
 

@@ -197,7 +197,10 @@ def test_an_interrupted_call_is_made_again(null: int) -> None:
         (errno.EPERM, "a security module (SELinux, say) denies it: see the audit log"),
         (errno.ENOTTY, "this kernel is built without guest_memfd, or the descriptor is no VM"),
         (errno.EBADF, "the VM's descriptor is closed: keep it open"),
-        (errno.EOPNOTSUPP, "no reason that is known of KVM_CREATE_GUEST_MEMFD: see the errno"),
+        (
+            errno.EOPNOTSUPP,
+            "KVM_CREATE_GUEST_MEMFD has no known reason to fail like this: see the errno",
+        ),
     ],
     ids=errno.errorcode.get,
 )
@@ -228,7 +231,7 @@ def test_a_combination_that_is_refused(null: int) -> None:
     """Each flag is listed, and the list does not say which go together."""
     error = failed(HiddenKernel(3, taking([0, 1])), null, 3)
     assert error.meaning.startswith(
-        "this VM lists MMAP|INIT_SHARED (0x3), but takes not this combination"
+        "this VM lists MMAP|INIT_SHARED (0x3), but does not take this combination"
     )
 
 
@@ -303,7 +306,7 @@ def test_a_resolution_of_another_vm_can_be_right(null: int) -> None:
 @pytest.mark.parametrize(
     ("request_there", "answer_here"),
     [
-        (Request(required=3), "refused: MMAP excludes INIT_SHARED (A test)"),
+        (Request(required=3), "refused on VM descriptor "),
         (Request(required=1, preferred=[2]), "granted: MMAP (bit 0, 0x1)"),
     ],
     ids=["refused", "granted otherwise"],
@@ -317,7 +320,7 @@ def test_a_resolution_of_another_type_of_vm(
     tree = evolve(MAINLINE, name="a-tree", rules=[rule])
     resolution = negotiate(query(FakeBackend({234: 1, 244: 3}, host=other), tree), request_there)
     error = failed(HiddenKernel(3, obeying(rule)), null, resolution)
-    assert error.meaning.startswith(f"for this VM it is {answer_here}")
+    assert error.meaning.startswith(f"this VM's answer is now: {answer_here}")
     assert error.meaning.endswith("; the Resolution was made for a fake host (vm scope)")
 
 

@@ -149,7 +149,7 @@ def test_the_limit_is_a_number_of_creations(limit: int, null: int) -> None:
 
 def test_a_limit_below_zero_is_refused(null: int) -> None:
     """It is a mistake, and not "no limit"."""
-    with pytest.raises(ValueError, match="0 <= x"):
+    with pytest.raises(ValueError, match="limit=-1 is no number of files"):
         probed(HiddenKernel(3, EVERYTHING), null, limit=-1)
 
 

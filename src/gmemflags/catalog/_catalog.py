@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import Factory, field, frozen
 
+from gmemflags.catalog._fields import several
 from gmemflags.catalog._frozendict import FrozenDict
+from gmemflags.catalog._request import Profile
 from gmemflags.catalog._rules import Rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks import FlagWord
 from gmemflags.masks._flagword import flag_class
-from gmemflags.masks._words import shown
+from gmemflags.masks._words import shown, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gmemflags.catalog._request import Profile
     from gmemflags.catalog._uapi import Capability
 
 
@@ -40,43 +41,11 @@ def _members(flags: type[FlagWord]) -> frozenset[tuple[str, int]]:
     return frozenset(_by_name(flags).items())
 
 
-def _profiles(profiles: Mapping[str, Profile] | Iterable[Profile]) -> FrozenDict[str, Profile]:
-    listed: Iterable[Profile]
-    if isinstance(profiles, Mapping):
-        listed = cast("Mapping[str, Profile]", profiles).values()
-    else:
-        listed = profiles
-    named: dict[str, Profile] = {}
-    for profile in listed:
-        if profile.name in named:
-            raise CatalogError("of these profiles", f"two of them are called {profile.name}")
-        named[profile.name] = profile
-    return FrozenDict(named)
-
-
-def _no_profiles() -> FrozenDict[str, Profile]:
-    return FrozenDict()
-
-
-def _capabilities(
-    numbers: Mapping[str, int | None] | Mapping[Capability, int | None],
-) -> FrozenDict[str, int | None]:
-    return FrozenDict({str(name): number for name, number in numbers.items()})
-
-
-def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(rules)
-
-
 def _named(catalog: Catalog) -> int:
-    _check_flags(catalog.name, catalog.flags)
-    mask = 0
-    for value in _by_name(catalog.flags).values():
-        mask |= value
-    return mask
+    return union(_by_name(catalog.flags).values())
 
 
-@frozen
+@frozen(init=False)
 class Catalog:
     """What one kernel tree defines.
 
@@ -94,15 +63,31 @@ class Catalog:
 
     name: str
     flags: type[FlagWord] = field(eq=_members)
-    capabilities: Mapping[str, int | None] = field(converter=_capabilities)
-    rules: tuple[Rule, ...] = field(default=(), converter=_rules)
-    profiles: Mapping[str, Profile] = field(factory=_no_profiles, converter=_profiles)
+    capabilities: Mapping[str, int | None]
+    rules: tuple[Rule, ...]
+    profiles: Mapping[str, Profile]
     named: int = field(init=False, eq=False, repr=False, default=Factory(_named, takes_self=True))
     """The mask of all bits that have a name."""
 
-    def __attrs_post_init__(self) -> None:
-        _check_capabilities(self.name, self.capabilities)
-        _check_rules(self.name, self.rules)
+    if TYPE_CHECKING:
+
+        def __attrs_init__(self, *fields: object) -> None: ...
+
+    def __init__(
+        self,
+        name: str,
+        flags: type[FlagWord],
+        capabilities: Mapping[str, int | None] | Mapping[Capability, int | None],
+        rules: Iterable[Rule] = (),
+        profiles: Mapping[str, Profile] | Iterable[Profile] = (),
+    ) -> None:
+        self.__attrs_init__(
+            _text(name),
+            _flags(name, flags),
+            _capabilities(name, capabilities),
+            _listed(name, rules, Rule, "several rules"),
+            _profiles(name, profiles),
+        )
 
     def name_of(self, bit: int) -> str | None:
         """The name of one bit, or None if it has none."""
@@ -136,7 +121,13 @@ def _restored(
     return Catalog(name, flag_class(*flags) if isinstance(flags, tuple) else flags, *content)
 
 
-def _check_flags(catalog: str, flags: object) -> None:
+def _text(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    raise CatalogError(shown(name), "the name of a catalog is a text")
+
+
+def _flags(catalog: str, flags: object) -> type[FlagWord]:
     given = shown(flags)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
         raise CatalogError(catalog, f"flags is {given}, not a FlagWord class")
@@ -147,21 +138,43 @@ def _check_flags(catalog: str, flags: object) -> None:
             raise CatalogError(catalog, f"flag {name!r} is no identifier in ASCII capitals")
         if name != member.name:
             raise CatalogError(catalog, f"{member.name} and {name} are the same bit")
+    return flags
 
 
-def _check_rules(catalog: str, rules: Iterable[object]) -> None:
-    for rule in rules:
-        if not isinstance(rule, Rule):
-            raise CatalogError(catalog, f"{shown(rule)} is no rule")
-
-
-def _check_capabilities(catalog: str, capabilities: Mapping[str, object]) -> None:
+def _capabilities(catalog: str, numbers: object) -> FrozenDict[str, int | None]:
+    if not isinstance(numbers, Mapping):
+        raise CatalogError(catalog, f"capabilities is {shown(numbers)}, not numbers by name")
+    found: dict[str, int | None] = {}
     seen: dict[int, str] = {}
-    for name, number in capabilities.items():
+    for name, number in cast("Mapping[str, object]", numbers).items():
         if number is None:
+            found[str(name)] = None
             continue
         if type(number) is not int or not 0 <= number < 1 << 31:
             raise CatalogError(catalog, f"{name} is numbered {shown(number)}, not in [0, 2**31)")
         if number in seen:
             raise CatalogError(catalog, f"{seen[number]} and {name} have the same number {number}")
-        seen[number] = name
+        found[str(name)], seen[number] = number, name
+    return FrozenDict(found)
+
+
+def _listed(catalog: str, values: object, kind: type, what: str) -> tuple[Any, ...]:
+    try:
+        return several(values, kind, what)
+    except TypeError as error:
+        raise CatalogError(catalog, str(error)) from None
+
+
+def _profiles(catalog: str, profiles: object) -> FrozenDict[str, Profile]:
+    names = None
+    if isinstance(profiles, Mapping):
+        by_name = cast("Mapping[object, object]", profiles)
+        names, profiles = tuple(by_name), by_name.values()
+    listed: tuple[Profile, ...] = _listed(catalog, profiles, Profile, "several profiles")
+    found = {profile.name: profile for profile in listed}
+    if len(found) < len(listed):
+        twice = next(name for name in found if [p.name for p in listed].count(name) > 1)
+        raise CatalogError(catalog, f"two profiles are called {twice}")
+    if names is not None and names != tuple(found):
+        raise CatalogError(catalog, "a profile is listed by another name than its own")
+    return FrozenDict(found)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog._rules import Always, Requires
+from gmemflags.catalog._mainline import MAINLINE
+from gmemflags.catalog._rules import Always, Refused, Requires
 from gmemflags.catalog._solve import solve
 from gmemflags.catalog._text import describe, describe_mask, format_rule
+from gmemflags.catalog._uapi import TAKEN, Capability
 from gmemflags.masks._words import bits
 
 if TYPE_CHECKING:
@@ -19,16 +21,31 @@ if TYPE_CHECKING:
 
     from gmemflags.catalog._catalog import Catalog
     from gmemflags.catalog._rules import Rule
+    from gmemflags.catalog._solve import Clause
 
 
 def lint(catalog: Catalog) -> tuple[str, ...]:
     """What is doubtful in ``catalog``, a sentence each; empty for a clean one.
 
-    Unnamed or overlapping operands, empty masks, rules without why or source, a flag that no
-    mask can hold on any host, and hosts on which no mask is valid at all.
+    Unnamed or overlapping operands, empty masks, rules without why or source, rules that are
+    there twice; a flag that no mask can hold on any host, and hosts on which no mask is valid at
+    all; profiles that no host can meet; a number of FLAGS_HI that belongs to another capability;
+    and another catalog under mainline's name.
     """
     found = [fault for rule in catalog.rules for fault in _rule_faults(rule, catalog)]
-    return (*found, *_world_faults(catalog))
+    return (*_name_faults(catalog), *found, *_world_faults(catalog), *_profile_faults(catalog))
+
+
+def _name_faults(catalog: Catalog) -> Iterator[str]:
+    if catalog.name == MAINLINE.name and catalog != MAINLINE:
+        yield f"the name {catalog.name} belongs to the catalog that comes with this library"
+    number = catalog.capabilities.get(Capability.GUEST_MEMFD_FLAGS_HI)
+    if number is not None and number <= max(TAKEN):
+        owner = f"KVM_CAP_{TAKEN[number]}" if number in TAKEN else "another capability"
+        yield f"FLAGS_HI has the number {number}, which is {owner} in mainline"
+    for rule in dict.fromkeys(catalog.rules):
+        if catalog.rules.count(rule) > 1:
+            yield f"rule {format_rule(rule, catalog)!r} is there twice"
 
 
 def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
@@ -54,14 +71,25 @@ def _is_empty(rule: Rule) -> bool:
         return not rule.flag or 0 in rule.any_of or not (rule.all_of or rule.any_of)
     if isinstance(rule, Always):
         return 0 in rule.any_of or not (rule.all_of or rule.any_of)
-    return type(rule).__name__ != "Refused" and 0 in rule.operands
+    return not isinstance(rule, Refused) and 0 in rule.operands
 
 
 def _world_faults(catalog: Catalog) -> Iterator[str]:
-    # A world is a kind of host that the rules can tell apart.
+    holdable = 0
+    for where, clauses in _worlds(catalog):
+        if solve(0, catalog.named, clauses) is None:
+            yield f"no mask at all is valid on {where}"
+        for bit in bits(catalog.named & ~holdable):
+            if solve(bit, catalog.named, clauses) is not None:
+                holdable |= bit
+    for bit in bits(catalog.named & ~holdable):
+        yield f"no mask can hold {describe(bit, catalog)}"
+
+
+def _worlds(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
+    # A world is a kind of host that the rules can tell apart: its name, and what holds there.
     machines: set[str | None] = {None, *(m for rule in catalog.rules for m in rule.hosts.machines)}
     vm_types: set[int | None] = {None, *(t for rule in catalog.rules for t in rule.hosts.vm_types)}
-    holdable = 0
     for machine, vm_type in sorted(product(machines, vm_types), key=repr):
         clauses = [
             clause
@@ -69,13 +97,23 @@ def _world_faults(catalog: Catalog) -> Iterator[str]:
             if rule.hosts.include(machine or "another", -1 if vm_type is None else vm_type)
             for clause in rule.clauses(catalog.named)
         ]
-        if solve(0, catalog.named, clauses) is None:
-            yield (
-                f"no mask at all is valid on {machine or 'other machines'},"
-                f" VM type {'any other' if vm_type is None else vm_type}"
-            )
-        for bit in bits(catalog.named & ~holdable):
-            if solve(bit, catalog.named, clauses) is not None:
-                holdable |= bit
-    for bit in bits(catalog.named & ~holdable):
-        yield f"no mask can hold {describe(bit, catalog)}"
+        names = [machine or "other machines"] if len(machines) > 1 else []
+        if len(vm_types) > 1:
+            names.append("other VM types" if vm_type is None else f"VM type {vm_type}")
+        yield ", ".join(names) or "any host", clauses
+
+
+def _profile_faults(catalog: Catalog) -> Iterator[str]:
+    for name, profile in catalog.profiles.items():
+        request = profile.request
+        for bit in bits(request.required & ~catalog.named):
+            yield f"profile {name} requires {describe(bit, catalog)}"
+        for need in request.needs:
+            if catalog.capabilities.get(need.capability) is None:
+                yield f"profile {name} needs KVM_CAP_{need.capability}, which has no number"
+        may = catalog.named & ~request.forbidden
+        required = request.required & catalog.named
+        if required & ~may or all(
+            solve(required, may, clauses) is None for _, clauses in _worlds(catalog)
+        ):
+            yield f"profile {name} asks for what no mask can hold"

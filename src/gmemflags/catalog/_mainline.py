@@ -40,9 +40,17 @@ class GuestMemfdFlag(FlagWord):
     __module__ = "gmemflags"
 
     MMAP = 1 << 0
-    """The file can be mapped by the host."""
+    """The file can be mapped by the host.
+
+    Source: Linux commit 3d3a04fad25a ("KVM: Allow and advertise support for host mmap() on
+    guest_memfd files"), v6.18.
+    """
     INIT_SHARED = 1 << 1
-    """The memory starts shared: the host may touch it."""
+    """The memory starts shared: the host may touch it.
+
+    Source: Linux commit fe2bf6234e94 ("KVM: guest_memfd: Add INIT_SHARED flag, reject user page
+    faults if not set"), v6.18.
+    """
 
 
 F = GuestMemfdFlag

@@ -7,13 +7,20 @@ from attrs import evolve
 from gmemflags.catalog._mainline import MAINLINE, NEEDS_USER_MEMORY2, RULES
 from gmemflags.catalog._request import Need, Profile, Request
 from gmemflags.catalog._rules import Hosts, Never
+from gmemflags.catalog._uapi import VM_TYPES_X86
 from gmemflags.masks import FlagWord
 
-_SNP_AND_TDX = (4, 5)  # KVM_X86_SNP_VM, KVM_X86_TDX_VM in arch/x86/include/uapi/asm/kvm.h
+_SNP_AND_TDX = tuple(
+    number for number, name in VM_TYPES_X86.items() if name in {"KVM_X86_SNP_VM", "KVM_X86_TDX_VM"}
+)
 
 
 class FirecrackerFlag(FlagWord):
-    """The flags of Firecracker's secret-freedom kernels, based on Linux 6.18."""
+    """The flags of Firecracker's secret-freedom kernels, 6.18-based, 2026.
+
+    NO_DIRECT_MAP is that of the mail "Direct Map Removal Support for guest_memfd", v12, 10 Apr
+    2026.
+    """
 
     __module__ = "gmemflags.catalog"
 
@@ -55,3 +62,6 @@ FIRECRACKER_SECRET_FREE = evolve(
         ),
     ],
 )
+
+SHIPPED = (MAINLINE, FIRECRACKER_SECRET_FREE)
+"""Every catalog that comes with this library."""

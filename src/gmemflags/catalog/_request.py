@@ -14,12 +14,12 @@ from enum import IntFlag, StrEnum
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
-from gmemflags.catalog._rules import Stage, as_mask, masks
+from gmemflags.catalog._fields import as_mask, as_masks, is_a, several, shown_masks
+from gmemflags.catalog._rules import Stage
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import InvalidMaskError
-from gmemflags.masks._words import bits, u64
+from gmemflags.masks._words import bits, shown, u64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,9 @@ class Prerequisites(StrEnum):
 
 
 def _name(value: str) -> str:
-    return str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"a capability is named by a text, not {shown(value)}")
+    return str(value).removeprefix("KVM_CAP_")
 
 
 @frozen
@@ -45,14 +47,16 @@ class Need:
     """Another capability that the use needs, and bits that its answer must have.
 
     All of ``bits``, and one whole mask of ``any_of`` unless that is empty. With neither, any
-    answer but 0 will do.
+    answer but 0 will do. ``capability`` is a kernel name, with or without ``KVM_CAP_``. Raises
+    TypeError if it is no text, and :exc:`~gmemflags.exceptions.InvalidMaskError` for anything
+    that is no mask.
     """
 
     __module__ = "gmemflags"
 
     capability: str = field(converter=_name)
-    bits: int = field(default=0, converter=as_mask)
-    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+    bits: int = field(default=0, converter=as_mask, repr=hex)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=shown_masks, kw_only=True)
 
     def met_by(self, answer: int) -> bool:
         """Whether ``answer``, a mask, is enough."""
@@ -66,7 +70,7 @@ class Need:
 def _groups(preferred: int | Iterable[int]) -> tuple[int, ...]:
     # A flag of two bits can be iterated, but [A, B] and [A | B] are different wishes.
     if not isinstance(preferred, int):
-        return masks(preferred)
+        return as_masks(preferred)
     mask = u64(preferred)
     if mask & (mask - 1):
         raise InvalidMaskError(
@@ -77,14 +81,18 @@ def _groups(preferred: int | Iterable[int]) -> tuple[int, ...]:
 
 
 def _claims(*values: object) -> frozenset[tuple[int, str]]:
-    # What the flag classes of the caller call the bits that he asks for.
+    # What the flag classes of the caller call the bits that are asked for.
     return frozenset(
-        (member.value, name)
+        (member.value, name.removeprefix("GUEST_MEMFD_FLAG_"))
         for value in values
         if isinstance(value, IntFlag)
         for name, member in type(value).__members__.items()
-        if member.value & value.value
+        if member.value & value.value and member.name == name
     )
+
+
+def _shown_claims(claims: Iterable[tuple[int, str]]) -> str:
+    return repr({hex(bit): name for bit, name in sorted(claims)})
 
 
 @frozen(kw_only=True, init=False)
@@ -97,22 +105,24 @@ class Request:
     this stage constrain, later ones are told as advice. ``scope``: where the answer must hold.
     ``digest``: if given, the only catalog under which the request may be answered.
     ``claims``: the names that the caller's flag objects give to the bits, as (bit, name) pairs.
+    A bit that they call by another name than the catalog is in no mask, not even as a
+    prerequisite.
 
     Raises :exc:`~gmemflags.exceptions.InvalidMaskError` for anything that is no mask, and
-    TypeError for a policy that is no member of its enum.
+    TypeError for a policy that is no member of its enum, and for needs that are none.
     """
 
     __module__ = "gmemflags"
 
-    required: int
-    preferred: tuple[int, ...]
-    forbidden: int
+    required: int = field(repr=hex)
+    preferred: tuple[int, ...] = field(repr=shown_masks)
+    forbidden: int = field(repr=hex)
     needs: tuple[Need, ...]
-    prerequisites: Prerequisites = field(validator=instance_of(Prerequisites))
-    until: Stage = field(validator=instance_of(Stage))
-    scope: Scope = field(validator=instance_of(Scope))
+    prerequisites: Prerequisites = field(validator=is_a(Prerequisites))
+    until: Stage = field(validator=is_a(Stage))
+    scope: Scope = field(validator=is_a(Scope))
     digest: str | None
-    claims: frozenset[tuple[int, str]]
+    claims: frozenset[tuple[int, str]] = field(repr=_shown_claims)
 
     if TYPE_CHECKING:
 
@@ -138,7 +148,7 @@ class Request:
             required=u64(required),
             preferred=groups,
             forbidden=u64(forbidden),
-            needs=tuple(needs),
+            needs=several(needs, Need, "several Need values"),
             prerequisites=prerequisites,
             until=until,
             scope=scope,
@@ -149,10 +159,13 @@ class Request:
 
 @frozen
 class Profile:
-    """A request with a name, for one use of guest_memfd; ``why`` says which."""
+    """A request with a name, for one use of guest_memfd; ``why`` says which.
+
+    Raises TypeError for a field of another type.
+    """
 
     __module__ = "gmemflags"
 
-    name: str
-    request: Request
-    why: str
+    name: str = field(validator=is_a(str))
+    request: Request = field(validator=is_a(Request))
+    why: str = field(validator=is_a(str))

@@ -17,14 +17,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
+from gmemflags.catalog._fields import as_mask, as_masks, is_a, several, shown_masks
 from gmemflags.masks._words import MASK, bits, u64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    Clause = tuple[int, tuple[int, ...]]
+    from gmemflags.catalog._solve import Clause
 
 
 class Stage(IntEnum):
@@ -43,26 +43,14 @@ class Stage(IntEnum):
         return self.name.lower()
 
 
-def as_mask(value: int) -> int:
-    """A mask through the guard; unlike ``u64`` it asks type checkers for an int."""
-    return u64(value)
-
-
-def masks(values: Iterable[int]) -> tuple[int, ...]:
-    """Several masks, each through the guard."""
-    return tuple([u64(value) for value in values])
-
-
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise TypeError(f"machines are several texts, not the one text {values!r}")
-    return tuple(values)
+    return several(values, str, "several names of machines")
 
 
 def _numbers(values: Iterable[int]) -> tuple[int, ...]:
     numbers = tuple(values)
     if any(type(number) is not int for number in numbers):
-        raise TypeError(f"VM types are numbers, not {numbers!r}")
+        raise TypeError(f"VM types are numbers, not {numbers}")
     return numbers
 
 
@@ -70,7 +58,8 @@ def _numbers(values: Iterable[int]) -> tuple[int, ...]:
 class Hosts:
     """The hosts that a rule speaks of: machine names of ``uname -m`` and KVM VM types.
 
-    Empty means any. VM types are the numbers that KVM_CREATE_VM takes.
+    Empty means any. VM types are the numbers that KVM_CREATE_VM takes. Raises TypeError for
+    anything but several texts and several numbers.
     """
 
     __module__ = "gmemflags.catalog"
@@ -92,14 +81,18 @@ class Hosts:
 
 @frozen
 class Rule(ABC):
-    """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``."""
+    """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``.
+
+    A rule raises :exc:`~gmemflags.exceptions.InvalidMaskError` for an operand that is no mask,
+    and TypeError for a field of another type.
+    """
 
     __module__ = "gmemflags.catalog"
 
-    why: str = field(kw_only=True, validator=instance_of(str))
-    source: str = field(kw_only=True, validator=instance_of(str))
-    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=instance_of(Stage))
-    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=instance_of(Hosts))
+    why: str = field(kw_only=True, validator=is_a(str))
+    source: str = field(kw_only=True, validator=is_a(str))
+    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=is_a(Stage))
+    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=is_a(Hosts))
 
     @abstractmethod
     def clauses(self, may: int) -> list[Clause]:
@@ -111,7 +104,10 @@ class Rule(ABC):
         """The masks that the rule names, in the order in which a sentence names them."""
 
     def holds(self, mask: int) -> bool:
-        """Whether ``mask`` obeys the rule, its stage and hosts aside."""
+        """Whether ``mask`` obeys the rule, its stage and hosts aside.
+
+        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no mask.
+        """
         value = u64(mask)
         return all(
             clear & ~value or any(not way & ~value for way in ways)
@@ -128,9 +124,9 @@ class Requires(Rule):
 
     __module__ = "gmemflags"
 
-    flag: int = field(converter=as_mask)
-    all_of: int = field(default=0, converter=as_mask, kw_only=True)
-    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+    flag: int = field(converter=as_mask, repr=hex)
+    all_of: int = field(default=0, converter=as_mask, repr=hex, kw_only=True)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=shown_masks, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:
         needs = _needs(self.all_of, self.any_of)
@@ -147,8 +143,8 @@ class Excludes(Rule):
 
     __module__ = "gmemflags"
 
-    a: int = field(converter=as_mask)
-    b: int = field(converter=as_mask)
+    a: int = field(converter=as_mask, repr=hex)
+    b: int = field(converter=as_mask, repr=hex)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(one | other, ()) for one in bits(self.a & may) for other in bits(self.b & may)]
@@ -164,8 +160,8 @@ class Always(Rule):
 
     __module__ = "gmemflags"
 
-    all_of: int = field(default=0, converter=as_mask)
-    any_of: tuple[int, ...] = field(default=(), converter=masks, kw_only=True)
+    all_of: int = field(default=0, converter=as_mask, repr=hex)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=shown_masks, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # concerns every mask
         return [(0, ways) for ways in _needs(self.all_of, self.any_of)]
@@ -181,7 +177,7 @@ class Never(Rule):
 
     __module__ = "gmemflags"
 
-    mask: int = field(converter=as_mask)
+    mask: int = field(converter=as_mask, repr=hex)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(bit, ()) for bit in bits(self.mask & may)]
@@ -197,7 +193,7 @@ class Refused(Rule):
 
     __module__ = "gmemflags"
 
-    mask: int = field(converter=as_mask)
+    mask: int = field(converter=as_mask, repr=hex)
 
     def clauses(self, may: int) -> list[Clause]:
         return [(self.mask, bits(may & ~self.mask))]

@@ -178,7 +178,7 @@ def _openness(demand: tuple[int, tuple[int, ...]]) -> int:
 
 
 def _covering(options: Sequence[int], uses: dict[int, int]) -> int:
-    # Another one: a demand whose most useful bit meets n demands costs at least 1/n of a bit.
+    # Another lower bound: a demand whose most useful bit meets n demands costs 1/n bit or more.
     cost = 0
     for bit, count in sorted(uses.items(), key=itemgetter(1), reverse=True):
         left = [touched for touched in options if not touched & bit]

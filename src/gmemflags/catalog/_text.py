@@ -26,7 +26,8 @@ from gmemflags.masks._words import MASK, bits, one_bit, shown, u64
 
 if TYPE_CHECKING:
     from gmemflags.catalog._catalog import Catalog
-    from gmemflags.catalog._rules import Rule
+    from gmemflags.catalog._request import Need
+    from gmemflags.catalog._rules import Hosts, Rule
 
 _PREFIX = "GUEST_MEMFD_FLAG_"
 
@@ -34,7 +35,8 @@ _PREFIX = "GUEST_MEMFD_FLAG_"
 def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
     """``mask`` in the names of ``catalog``: ``MMAP|INIT_SHARED|0x40``, or ``0`` for no bit.
 
-    Names come in order of their bits; what has no name follows as one hexadecimal number.
+    Names come in order of their bits; what has no name follows as one hexadecimal number. Raises
+    :exc:`~gmemflags.exceptions.InvalidMaskError` if ``mask`` is none.
     """
     value = u64(mask)
     names = [str(catalog.name_of(bit)) for bit in bits(value & catalog.named)]
@@ -113,30 +115,57 @@ def describe_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
     value = u64(mask)
     if value.bit_count() == 1:
         return describe(value, catalog)
-    return f"{format_mask(value, catalog)} ({value:#x})" if value else "no flag (0x0)"
+    if not value & catalog.named:
+        return f"{value:#x} (not named by {catalog.name})" if value else "no flag (0x0)"
+    return f"{format_mask(value, catalog)} ({value:#x})"
 
 
 def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
-    """What a rule says, without its why: ``BAR requires FOO``."""
-    names = [format_mask(operand, catalog) for operand in rule.operands]
+    """What a rule says, without its why: ``BAR requires FOO``.
+
+    ``A|B`` means both of them; where each bit counts by itself, they are listed: ``any of A, B``.
+    """
     match rule:
         case Requires():
-            needed = _needed(rule.all_of, names[1], names[2:])
-            return f"{names[0]} requires {needed}"
+            flags = _each("each of", rule.flag, catalog)
+            return f"{flags} requires {_needed(rule.all_of, rule.any_of, catalog)}"
         case Always():
-            return f"every mask needs {_needed(rule.all_of, names[0], names[1:])}"
+            return f"every mask needs {_needed(rule.all_of, rule.any_of, catalog)}"
         case Excludes():
-            return f"{names[0]} excludes {names[1]}"
+            return f"{_each('any of', rule.a, catalog)} excludes {_each('any of', rule.b, catalog)}"
         case Never():
-            return f"no mask takes {names[0]}"
+            return f"no mask takes {_each('any of', rule.mask, catalog)}"
         case Refused():
-            return f"exactly {names[0]} is refused"
+            return f"exactly {format_mask(rule.mask, catalog)} is refused"
         case _:
-            return f"{type(rule).__name__}({', '.join(names)})"
+            names = ", ".join(format_mask(operand, catalog) for operand in rule.operands)
+            return f"{type(rule).__name__}({names})"
 
 
-def _needed(all_of: int, name: str, ways: list[str]) -> str:
-    parts = [name] if all_of else []
+def _each(word: str, mask: int, catalog: Catalog) -> str:
+    names = [format_mask(bit, catalog) for bit in bits(mask)] or ["0"]
+    return names[0] if len(names) == 1 else f"{word} {', '.join(names)}"
+
+
+def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:
+    parts = [format_mask(all_of, catalog)] if all_of else []
+    ways = [format_mask(way, catalog) for way in any_of]
     if ways:
-        parts.append(" or ".join(ways) if len(ways) == 1 else f"one of {', '.join(ways)}")
-    return " and ".join(parts) or "nothing"
+        parts.append(ways[0] if len(ways) == 1 else f"one of {', '.join(ways)}")
+    return " and ".join(parts) or "0"
+
+
+def format_hosts(hosts: Hosts) -> str:
+    """The hosts that a rule speaks of: ``machine x86_64 or i686, VM type 4``, or ``any host``."""
+    parts = [f"machine {' or '.join(hosts.machines)}"] if hosts.machines else []
+    if hosts.vm_types:
+        parts.append(f"VM type {' or '.join(map(str, hosts.vm_types))}")
+    return ", ".join(parts) or "any host"
+
+
+def format_need(need: Need) -> str:
+    """A need: ``KVM_CAP_X``, or ``KVM_CAP_X with 0x8 and one of 0x1, 0x2``."""
+    parts = [f"{need.bits:#x}"] if need.bits else []
+    if need.any_of:
+        parts.append(f"one of {', '.join(map(hex, need.any_of))}")
+    return f"KVM_CAP_{need.capability}" + (f" with {' and '.join(parts)}" if parts else "")

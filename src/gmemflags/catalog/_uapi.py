@@ -1,4 +1,4 @@
-"""The numbers of the kernel's user interface, and nothing else.
+"""The numbers and words of the kernel's user interface, and nothing else.
 
 No number is guessed here. KVM_CAP_GUEST_MEMFD_FLAGS_HI has been proposed and has no number, and
 245 and up belong to other capabilities, whose answers would be read as flags.
@@ -57,6 +57,16 @@ KVM_CREATE_GUEST_MEMFD = 0xC040AED4
 # uname's names of an arm64 kernel: arm64 proper, and what a 32-bit personality is told.
 ARM64_MACHINES = ("aarch64", "aarch64_be", "armv8l", "armv8b")
 
+# The next numbers, which belong to others: their answers would be read as flags.
+TAKEN = {
+    245: "ARM_SEA_TO_USER",
+    246: "S390_USER_OPEREXEC",
+    247: "S390_KEYOP",
+    248: "S390_VSIE_ESAMODE",
+    249: "S390_HPAGE_2G",
+}
+
+# Source: arch/x86/include/uapi/asm/kvm.h, v7.2.
 VM_TYPES_X86 = {
     0: "KVM_X86_DEFAULT_VM",
     1: "KVM_X86_SW_PROTECTED_VM",

@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
-from attrs.validators import instance_of, optional
+
+from gmemflags.catalog._fields import is_a
 
 if TYPE_CHECKING:
     from gmemflags.catalog._uapi import Scope
@@ -22,14 +23,15 @@ class HostFacts:
 
     ``kernel`` and ``machine`` as ``uname -r`` and ``uname -m`` have them; ``vm_type`` is the number
     that KVM_CREATE_VM was given, None for /dev/kvm itself. Shown, and used for rules that speak of
-    some machines or VM types only; a kernel version never decides anything.
+    some machines or VM types only; a kernel version never decides anything. Raises TypeError for
+    a field of another type.
     """
 
     __module__ = "gmemflags"
 
-    kernel: str | None = field(default=None, validator=optional(instance_of(str)))
-    machine: str | None = field(default=None, validator=optional(instance_of(str)))
-    vm_type: int | None = field(default=None, validator=optional(instance_of(int)))
+    kernel: str | None = field(default=None, validator=is_a(str, or_none=True))
+    machine: str | None = field(default=None, validator=is_a(str, or_none=True))
+    vm_type: int | None = field(default=None, validator=is_a(int, or_none=True))
 
 
 class Backend(ABC):

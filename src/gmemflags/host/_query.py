@@ -1,6 +1,6 @@
 """The query: ask a host every capability that a catalog numbers, once each.
 
-This is the only place that asks. It must never ask a number that the catalog does not hold:
+No other place asks for flags. It must never ask a number that the catalog does not hold:
 another capability's answer would be read as flags.
 """
 

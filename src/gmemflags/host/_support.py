@@ -19,9 +19,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
-from attrs.validators import instance_of
 
 from gmemflags.catalog._catalog import Catalog
+from gmemflags.catalog._fields import is_a
 from gmemflags.catalog._frozendict import FrozenDict
 from gmemflags.catalog._uapi import Capability, Scope
 from gmemflags.exceptions import CatalogError, InconsistentAnswerError, InvalidMaskError
@@ -71,10 +71,10 @@ class Support:
     __module__ = "gmemflags"
 
     answers: Mapping[str, int] = field(converter=_answers)
-    scope: Scope = field(validator=instance_of(Scope))
-    host: HostFacts = field(factory=HostFacts, validator=instance_of(HostFacts))
-    origin: str = "a host"
-    catalog: Catalog = field(validator=instance_of(Catalog), repr=lambda catalog: catalog.name)
+    scope: Scope = field(validator=is_a(Scope))
+    host: HostFacts = field(factory=HostFacts, validator=is_a(HostFacts))
+    origin: str = field(default="a host", validator=is_a(str))
+    catalog: Catalog = field(validator=is_a(Catalog), repr=lambda catalog: catalog.name)
     mask: int = field(init=False, eq=False, repr=hex)
     """The flags that the host lists: ``FLAGS | FLAGS_HI << 32``."""
     answerable: int = field(init=False, eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""The Linux edge: the real KVM, and the only room that makes a system call.
+"""The Linux edge: the real KVM, and the only room that talks to it.
 
 Nothing is asked, opened or loaded when this package is imported.
 """

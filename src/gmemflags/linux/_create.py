@@ -32,8 +32,7 @@ from gmemflags.exceptions import (
     InconsistentAnswerError,
 )
 from gmemflags.host import query
-from gmemflags.linux._descriptor import api_version
-from gmemflags.linux._ioctl import system_ioctl
+from gmemflags.linux._descriptor import api_version, caller
 from gmemflags.masks._words import shown, u64
 from gmemflags.negotiation import Resolution, resolve
 
@@ -57,7 +56,7 @@ MEANINGS = {
     " KVM_CAP_GUEST_MEMFD first",
     EBADF: "the VM's descriptor is closed: keep it open until the file is made",
 }
-_OTHER = "no reason that is known of KVM_CREATE_GUEST_MEMFD: see the errno"
+_OTHER = "KVM_CREATE_GUEST_MEMFD has no known reason to fail like this: see the errno"
 
 
 def creator(vm: Vm, size: int) -> Callable[[int], int]:
@@ -68,7 +67,7 @@ def creator(vm: Vm, size: int) -> Callable[[int], int]:
     # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
     struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
     address, _ = struct.buffer_info()
-    ioctl = system_ioctl()
+    ioctl = caller(vm)
 
     def create(mask: int) -> int:
         struct[1] = mask
@@ -119,7 +118,7 @@ def _told(
 def _refusal(vm: Vm, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
     # What EINVAL means for flags of a good size, and what the VM lists now.
     with suppress(OSError):
-        api_version(vm.fileno())
+        api_version(vm)
         return "this is /dev/kvm itself, which makes VMs and no guest_memfd", None
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)
@@ -144,8 +143,8 @@ def _unlisted(support: Support, mask: int) -> str:
 
 def _combination(support: Support) -> str:
     return (
-        f"{_listed(support)}, but takes not this combination, or not with this size; gmemflags"
-        " probe shows which it takes"
+        f"{_listed(support)}, but does not take this combination, or not at this size;"
+        " `gmemflags probe` shows which combinations it takes"
     )
 
 
@@ -155,9 +154,9 @@ def _after(resolution: Resolution, support: Support) -> str:
     if again.ok and again.mask == resolution.mask:
         return (
             f"{_listed(support)}, and {support.catalog.name} has no rule against this mask: kernel"
-            " and catalog contradict each other, unless these flags want another size; gmemflags"
-            " probe shows what this kernel takes"
+            " and catalog contradict each other, unless these flags want another size;"
+            " `gmemflags probe` shows what this kernel takes"
         )
     asked = resolution.support
-    why = _unlisted(support, resolution.mask) or f"for this VM it is {again.headline}"
+    why = _unlisted(support, resolution.mask) or f"this VM's answer is now: {again.headline}"
     return f"{why}; the Resolution was made for {asked.origin} ({asked.scope} scope)"

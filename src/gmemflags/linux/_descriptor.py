@@ -18,7 +18,9 @@ from gmemflags.masks._words import shown
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing import NoReturn, Self
+
+    from gmemflags.linux._ioctl import Ioctl
 
 
 def open_descriptor(fd: object) -> int:
@@ -34,16 +36,6 @@ def facts(vm_type: int | None = None) -> HostFacts:
     """What uname says of this host, and the VM type that is known."""
     system = os.uname()
     return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
-
-
-def plain_call(fd: int, request: int, argument: int = 0) -> int:
-    """One KVM ioctl that takes a number or nothing; raises OSError."""
-    return system_ioctl()(fd, request | none_bits(multiarch()), argument)
-
-
-def api_version(fd: int) -> int:
-    """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
-    return plain_call(fd, _uapi.KVM_GET_API_VERSION)
 
 
 class Descriptor(Backend):
@@ -92,6 +84,10 @@ class Descriptor(Backend):
         if self._owned and fd >= 0:
             os.close(fd)
 
+    def __reduce__(self) -> NoReturn:
+        # Two owners would close one descriptor, which may be another file by then.
+        raise TypeError(f"{self!r} can be neither copied nor pickled: it has a descriptor")
+
     def __enter__(self) -> Self:
         return self
 
@@ -111,3 +107,18 @@ class Descriptor(Backend):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._origin}, descriptor {self._fd}>"
+
+
+def caller(descriptor: Descriptor) -> Ioctl:
+    """The ioctl of a descriptor, for the modules of this room."""
+    return descriptor._ioctl  # noqa: SLF001  # not for users
+
+
+def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:
+    """One KVM ioctl that takes a number or nothing; raises OSError."""
+    return caller(descriptor)(descriptor.fileno(), request | none_bits(multiarch()), argument)
+
+
+def api_version(descriptor: Descriptor) -> int:
+    """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
+    return plain_call(descriptor, _uapi.KVM_GET_API_VERSION)

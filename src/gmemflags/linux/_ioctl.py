@@ -5,8 +5,8 @@ looks like a failure, and bits 63:32 are lost without a word. So this module mak
 itself, where the interpreter's own build says by which number. It must never choose a number by
 ``uname``: under a 32-bit personality or userland that is another call (16 is lchown there).
 
-Nothing is loaded at import. Source of the numbers: include/uapi/asm-generic/unistd.h and
-arch/{x86,s390,powerpc}/entry/syscalls, v6.18.
+Nothing is loaded at import. Source of the numbers: include/uapi/asm-generic/unistd.h,
+arch/x86/entry/syscalls and arch/{s390,powerpc}/kernel/syscalls, v6.18.
 """
 
 from __future__ import annotations

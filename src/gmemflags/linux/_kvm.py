@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import evolve
 
@@ -36,6 +36,7 @@ _OPEN_REASONS = {
     **dict.fromkeys((EACCES, EPERM), Unavailable.NO_PERMISSION),
     EISDIR: Unavailable.NOT_KVM,
 }
+_CREATE_REASONS = {EINVAL: Unavailable.NO_VM, EBADF: Unavailable.NOT_KVM}
 
 
 class Kvm(Descriptor):
@@ -59,7 +60,7 @@ class Kvm(Descriptor):
         except OSError as error:
             reason = _OPEN_REASONS.get(error.errno or 0, Unavailable.FAILED)
             raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", name, reason
+                error.errno or 0, error.strerror or "", name or "''", reason
             ) from None
         except ValueError as error:  # a NUL in the name
             raise KvmUnavailableError(
@@ -89,21 +90,21 @@ class Kvm(Descriptor):
         Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if the host makes no such VM, and
         on arm64 :exc:`~gmemflags.exceptions.CapabilityQueryError` if it does not say how large.
         """
-        what = f"VM of type {shown(vm_type)} on {self.origin}"
-        argument = -1 if type(vm_type) is not int else vm_type
-        if not 0 <= argument < 1 << 32:
+        argument = number = _plain(vm_type)
+        what = f"VM of type {shown(vm_type if number < 0 else number)} on {self.origin}"
+        if not 0 <= number < 1 << 32:
             raise KvmUnavailableError(EINVAL, os.strerror(EINVAL), what, Unavailable.NO_VM)
         if self.host.machine in _uapi.ARM64_MACHINES:
             size = self.check_extension(_uapi.KVM_CAP_ARM_VM_IPA_SIZE)
             argument |= size if 0 < size < 40 else 0
         try:
-            fd = plain_call(self.fileno(), _uapi.KVM_CREATE_VM, argument)
+            fd = plain_call(self, _uapi.KVM_CREATE_VM, argument)
         except OSError as error:
-            reason = Unavailable.NO_VM if error.errno == EINVAL else Unavailable.FAILED
+            reason = _CREATE_REASONS.get(error.errno or 0, Unavailable.FAILED)
             raise KvmUnavailableError(
                 error.errno or 0, error.strerror or "", what, reason
             ) from None
-        return Vm(fd, what, evolve(self.host, vm_type=vm_type), owned=True)
+        return Vm(fd, what, evolve(self.host, vm_type=number), owned=True)
 
 
 class Vm(Descriptor):
@@ -120,13 +121,14 @@ class Vm(Descriptor):
 
         ``vm_type`` is what KVM_CREATE_VM was given, if known: some rules speak of some types
         only. Raises :exc:`~gmemflags.exceptions.KvmUnavailableError` if it is no VM, /dev/kvm in
-        particular, and :exc:`~gmemflags.exceptions.CapabilityQueryError` if KVM does not answer,
-        as it does not in another process than the VM's creator.
+        particular, :exc:`~gmemflags.exceptions.CapabilityQueryError` if KVM does not answer, as
+        it does not in another process than the VM's creator, and TypeError for a type that is no
+        int.
         """
         origin = f"VM descriptor {open_descriptor(fd)}"
         vm = cls(fd, origin, facts(vm_type), owned=False)
         try:
-            api_version(vm.fileno())
+            api_version(vm)
         except OSError as error:
             if error.errno not in (ENOTTY, EINVAL, EBADF):
                 number = _uapi.KVM_CAP_GUEST_MEMFD
@@ -168,10 +170,16 @@ class Vm(Descriptor):
         return create_guest_memfd(self, size, flags)
 
 
+def _plain(vm_type: object) -> int:
+    # The number of a VM type, which may be a caller's enum; -1 for what is none.
+    good = isinstance(vm_type, int) and not isinstance(vm_type, bool)
+    return int(cast("int", vm_type)) if good else -1
+
+
 def _checked(kvm: _Kvm) -> _Kvm:
     # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
     try:
-        version = api_version(kvm.fileno())
+        version = api_version(kvm)
     except OSError as error:
         kvm.close()
         denied = error.errno in (EACCES, EPERM)

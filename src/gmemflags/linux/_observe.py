@@ -43,10 +43,13 @@ def probe(
     masks tried so far.
 
     An errno that is not about flags (EMFILE, EIO and the like) ends the probe; the report says
-    which. Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the VM cannot be asked,
+    which. Raises ValueError for a negative ``limit``,
+    :exc:`~gmemflags.exceptions.CapabilityQueryError` if the VM cannot be asked,
     :exc:`~gmemflags.exceptions.InconsistentAnswerError` if its answers are no flags, and
     :exc:`~gmemflags.exceptions.KvmUnavailableError` if the descriptor is no VM any more.
     """
+    if limit < 0:
+        raise ValueError(f"limit={limit} is no number of files")
     centres = [u64(mask) for mask in ((around,) if isinstance(around, int) else around)]
     support = query(vm, catalog)
     Vm.from_fd(vm.fileno())  # /dev/kvm would answer EINVAL to every mask

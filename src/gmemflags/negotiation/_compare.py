@@ -21,7 +21,7 @@ from gmemflags.catalog._request import Prerequisites, Request
 from gmemflags.catalog._text import describe, format_rule
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CatalogError
-from gmemflags.masks._words import WORD, bits
+from gmemflags.masks._words import WORD, bits, union
 from gmemflags.negotiation._conflict import conflict
 from gmemflags.negotiation._reading import reading
 from gmemflags.negotiation._resolve import usable
@@ -142,10 +142,7 @@ def _losses(here: Support, there: Support) -> Iterator[Loss]:
         elif bit & here.catalog.named and _obstacle(here, bit) is None:
             rules = _obstacle(there, bit)
             if rules is not None:
-                operands = 0
-                for rule in rules:
-                    for operand in rule.operands:
-                        operands |= operand
+                operands = union(operand for rule in rules for operand in rule.operands)
                 yield Loss(bit=bit, rules=rules, because=operands & gone)
 
 
@@ -182,6 +179,11 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield from _unseen(b, a, two)
     for name, (answer, other) in comparison.capabilities.items():
         yield f"KVM_CAP_{name} is {_shown(answer)} on {one} and {_shown(other)} on {two}"
+    for what in ("machine", "vm_type"):
+        mine, yours = getattr(a.host, what), getattr(b.host, what)
+        if mine != yours:
+            told = what.replace("vm_type", "VM type")
+            yield f"{told} {_known(mine)} on {one} and {_known(yours)} on {two}: rules may differ"
     if a.scope is not b.scope:
         system, vm = (one, two) if a.scope is Scope.SYSTEM else (two, one)
         yield f"{system} answers for the best imaginable VM, {vm} for one VM"
@@ -211,6 +213,10 @@ def _unseen(here: Support, there: Support, name: str) -> Iterator[str]:
     for word, told in ((WORD, "31:0"), (WORD << 32, "63:32")):
         if unknown & word:
             yield f"{name} could not speak of bits {told}"
+
+
+def _known(fact: object) -> str:
+    return "not known" if fact is None else str(fact)
 
 
 def _shown(answer: int | None) -> str:

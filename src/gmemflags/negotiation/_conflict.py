@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gmemflags.catalog._request import Request
-    from gmemflags.catalog._rules import Clause, Rule
+    from gmemflags.catalog._rules import Rule
+    from gmemflags.catalog._solve import Clause
     from gmemflags.host import Support
 
     World = tuple[Reason, int, list[Clause]]

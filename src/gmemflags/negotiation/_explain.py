@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog._text import describe, describe_mask, format_mask, format_rule
+from gmemflags.catalog._text import describe, describe_mask, format_need, format_rule
 from gmemflags.catalog._uapi import Capability, Scope
 from gmemflags.host import BitState
-from gmemflags.masks._words import WORD, bits
+from gmemflags.masks._words import WORD, bits, union
 from gmemflags.negotiation._conflict import conflict
 from gmemflags.negotiation._problem import Problem, Reason
 from gmemflags.negotiation._resolve import changed, foreign, usable
@@ -64,11 +64,11 @@ def bit_message(support: Support, request: Request, bit: int, reason: Reason) ->
     foreign_names = {own for own_bit, own in request.claims if own_bit == bit}
     listed = f"not supported: {listing(support)}"
     told = {
-        Reason.FOREIGN_FLAG: f"of {catalog.name} was asked for as"
-        f" {' or '.join(sorted(foreign_names))}, a flag of another tree",
+        Reason.FOREIGN_FLAG: f"of {catalog.name} is called {' or '.join(sorted(foreign_names))}"
+        " by the request: a flag of another tree",
         Reason.REQUIRED_AND_FORBIDDEN: "is both required and forbidden",
         Reason.FORBIDDEN: "is forbidden by the request",
-        Reason.UNNAMED: "has no name there, so nobody knows what it would do",
+        Reason.UNNAMED: "cannot be asked for: nobody knows what it does",
         Reason.UNKNOWABLE: f"is unknowable: {_unseen(support, bit)}",
         Reason.NO_FLAGS: f"is {listed}: its guest_memfd takes no flag at all",
         Reason.UNSUPPORTED: f"is {listed}",
@@ -90,6 +90,8 @@ def _unseen(support: Support, bit: int) -> str:
         return f"{support.origin} was never asked for KVM_CAP_{capability}"
     if low:
         return f"{support.catalog.name} numbers no capability that lists flags"
+    if not support.answerable:
+        return f"{support.origin} was not asked for its flags"
     return (
         f"{support.origin} spoke of bits 31:0 only, and {support.catalog.name} has no number for"
         " KVM_CAP_GUEST_MEMFD_FLAGS_HI"
@@ -112,14 +114,19 @@ def _absence(support: Support) -> Iterator[Problem]:
     if support.guest_memfd is None:
         reason = Reason.GUEST_MEMFD_NOT_ASKED
         message = f"{origin} was not asked for KVM_CAP_GUEST_MEMFD, so nothing is known of it"
-    elif support.scope is Scope.SYSTEM or support.answer(Capability.USER_MEMORY2) == 0:
+    elif support.scope is Scope.SYSTEM:
         reason = Reason.NO_GUEST_MEMFD
-        message = f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): the kernel has none"
+        message = f"{origin} has no guest_memfd for any VM (KVM_CAP_GUEST_MEMFD is 0)"
+    elif support.answer(Capability.USER_MEMORY2) == 0:
+        reason = Reason.NO_GUEST_MEMFD
+        message = (
+            f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD and KVM_CAP_USER_MEMORY2 are 0)"
+        )
     else:
         reason = Reason.NOT_FOR_THIS_VM
         message = (
-            f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): the kernel has it only for"
-            " VMs of another type, or not at all, which /dev/kvm tells"
+            f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): ask /dev/kvm whether VMs of"
+            " another type have it"
         )
     yield Problem(reason=reason, message=message)
 
@@ -138,7 +145,11 @@ def _need_problems(support: Support, request: Request) -> Iterator[Problem]:
         answer = support.answer(need.capability)
         what = f"KVM_CAP_{need.capability}"
         if answer is None:
-            message = f"{what} is needed, and {support.origin} was never asked for it"
+            catalog = support.catalog
+            why = "was never asked for it"
+            if catalog.capabilities.get(need.capability) is None:
+                why = f"was not asked: {catalog.name} has no number for it"
+            message = f"{what} is needed, and {support.origin} {why}"
             yield Problem(reason=Reason.NEED_NOT_ASKED, need=need, message=message)
         elif not need.met_by(answer):
             message = f"{what} is {answer:#x} on {support.origin}, and {_wanted(need)} is needed"
@@ -146,10 +157,8 @@ def _need_problems(support: Support, request: Request) -> Iterator[Problem]:
 
 
 def _wanted(need: Need) -> str:
-    parts = [f"{need.bits:#x}"] if need.bits else []
-    if need.any_of:
-        parts.append(" or ".join(f"{way:#x}" for way in need.any_of))
-    return " and ".join(parts) or "anything but 0"
+    wanted = format_need(need).partition(" with ")[2]
+    return wanted or "anything but 0"
 
 
 def _rule_problems(support: Support, request: Request) -> Iterator[Problem]:
@@ -162,11 +171,11 @@ def _rule_problems(support: Support, request: Request) -> Iterator[Problem]:
         yield Problem(reason=reason, bits=core, rules=rules, message=message)
 
 
-_VERDICTS = {
-    Reason.MISSING_PREREQUISITE: "the host has what is missing, but it was not asked for by itself",
+VERDICTS = {
+    Reason.MISSING_PREREQUISITE: "the host has what is missing, and the request lacks it",
     Reason.PREREQUISITE_FORBIDDEN: "the request rules out what is missing",
     Reason.PREREQUISITE_UNSUPPORTED: "the host does not list what is missing",
-    Reason.RULE_CONFLICT: "no mask can have them together",
+    Reason.RULE_CONFLICT: "no mask for a host like this can have that",
     Reason.NO_VALID_MASK: "no mask at all is valid",
     Reason.OUTRANKED: "a group of higher priority was granted",
 }
@@ -178,16 +187,12 @@ def rule_message(
     """A conflict in one line: the rules with their why, every bit's present value, the verdict."""
     catalog = support.catalog
     told = "; ".join(f"{format_rule(rule, catalog)} ({rule.why.rstrip('.')})" for rule in rules)
-    mentioned = core
-    for rule in rules:
-        for operand in rule.operands:
-            mentioned |= operand
+    mentioned = core | union(operand for rule in rules for operand in rule.operands)
     values = ", ".join(
         f"{describe(bit, catalog)} is {present_value(support, request, bit)}"
         for bit in bits(mentioned)
     )
-    what = told or f"{format_mask(core, catalog)} is asked for without a whole group"
-    return f"{what}: {_VERDICTS[reason]}" + (f"; {values}" if values else "")
+    return f"{told}: {VERDICTS[reason]}; {values}"
 
 
 def present_value(support: Support, request: Request, bit: int) -> str:
@@ -197,7 +202,7 @@ def present_value(support: Support, request: Request, bit: int) -> str:
     elif bit & request.forbidden:
         role = "forbidden"
     elif bit & foreign(support, request):
-        role = "a flag of another tree by its name"
+        role = "named like a flag of another tree"
     elif any(bit & group for group in request.preferred):
         role = "preferred"
     else:

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from gmemflags.catalog._rules import Always, Excludes, Never, Requires
 from gmemflags.catalog._text import describe_mask
-from gmemflags.masks._words import MASK, bits
+from gmemflags.masks._words import MASK, bits, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -72,13 +72,6 @@ def _cited(rule: Rule, relation: _Relation, catalog: Catalog, source: str) -> Ru
     return evolve(rule, why=f"{why}.", source=source)
 
 
-def _union(masks: Iterable[int]) -> int:
-    union = 0
-    for mask in masks:
-        union |= mask
-    return union
-
-
 def _common(masks: Iterable[int]) -> int:
     common = MASK
     for mask in masks:
@@ -97,7 +90,7 @@ class _Relation:
 
     def __init__(self, taken: Masks, refused: Masks) -> None:
         self.taken, self.refused = taken, refused
-        self.live = _union(taken)
+        self.live = union(taken)
         self.always = self.live & _common(taken)
         free = self.live & ~self.always
         self.common: dict[int, int] = {}
@@ -108,7 +101,7 @@ class _Relation:
             no = [mask for mask in refused if mask & bit]
             self.common[bit] = _common(yes)
             self.implied[bit] = bit | _common(yes) & free & ~_common(no)
-            self.apart[bit] = free & ~_union(yes) & _union(no)
+            self.apart[bit] = free & ~union(yes) & union(no)
         self._close()
         self.classes = {
             bit: sum(other for other in bits(implied) if self.implied[other] & bit)
@@ -132,11 +125,11 @@ class _Relation:
 
     def excluded(self, mask: int) -> int:
         """What some flag of ``mask`` excludes."""
-        return _union(self.apart[bit] for bit in bits(mask))
+        return union(self.apart[bit] for bit in bits(mask))
 
 
 def _always_and_never(relation: _Relation, universe: int) -> Iterator[Rule]:
-    dead = universe & ~relation.live & _union(relation.refused)
+    dead = universe & ~relation.live & union(relation.refused)
     if dead:
         yield Never(dead, why="", source="")
     forced = relation.always & ~_common(relation.refused)

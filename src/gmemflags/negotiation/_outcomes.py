@@ -11,7 +11,7 @@ from attrs import evolve
 
 from gmemflags.catalog._request import Prerequisites
 from gmemflags.catalog._rules import Always, Requires
-from gmemflags.masks._words import MASK, bits
+from gmemflags.masks._words import MASK, bits, union
 from gmemflags.negotiation._conflict import conflict
 from gmemflags.negotiation._explain import bit_reason
 from gmemflags.negotiation._problem import Outcome, Reason, Role
@@ -100,10 +100,7 @@ def _ungranted_group(
 
 
 def _granted(request: Request, mask: int, groups: Iterable[int]) -> int:
-    granted = request.required
-    for group in groups:
-        granted |= 0 if group & ~mask else group
-    return granted
+    return request.required | union(group for group in groups if not group & ~mask)
 
 
 def _added_by(support: Support, request: Request, mask: int, bit: int) -> tuple[Rule, ...]:
@@ -135,7 +132,4 @@ def _asks_for(rule: Rule) -> int:
     # The bits whose absence can break a rule.
     if not isinstance(rule, (Requires, Always)):
         return MASK
-    asked_for = 0
-    for operand in rule.operands[isinstance(rule, Requires) :]:
-        asked_for |= operand
-    return asked_for
+    return union(rule.operands[isinstance(rule, Requires) :])

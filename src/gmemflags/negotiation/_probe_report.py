@@ -27,9 +27,9 @@ from gmemflags.catalog._rules import Never, Refused, Stage
 from gmemflags.catalog._text import describe_mask, format_rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks._flagword import flag_class
-from gmemflags.masks._words import MASK, bits, u32, u64
+from gmemflags.masks._words import MASK, bits, u32, u64, union
 from gmemflags.negotiation._learn import allowed_by, learn
-from gmemflags.negotiation._resolve import applicable
+from gmemflags.negotiation._resolve import applicable, applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,10 +111,7 @@ class ProbeReport:
 
     @property
     def _seen(self) -> int:
-        seen = 0
-        for mask in self.taken:
-            seen |= mask
-        return seen
+        return union(self.taken)
 
     @property
     def taken_unlisted(self) -> frozenset[int]:
@@ -128,12 +125,7 @@ class ProbeReport:
 
     def _taken_against(self) -> Iterator[str]:
         support, catalog = self.support, self.support.catalog
-        host = support.host
-        rules = [
-            rule
-            for rule in applicable(support, Stage.CREATE)
-            if rule.hosts.include(host.machine, host.vm_type)
-        ]
+        rules = [rule for rule in applicable(support, Stage.CREATE) if applies(support, rule)]
         for mask in _in_order(self.taken):
             what = describe_mask(mask, catalog)
             if support.guest_memfd is False:
@@ -158,13 +150,14 @@ class ProbeReport:
     def as_catalog(self, name: str) -> Catalog:
         """The catalog that this kernel obeys at CREATE; later stages keep their rules.
 
-        Rules for CREATE that speak of other hosts than this one stay as well. Nothing is said of
-        bits that are not listed; listed ones without a name are called ``BIT_n``. Raises
-        :exc:`~gmemflags.exceptions.CatalogError` if the report is not complete.
+        What rules for CREATE say of other hosts than this one stays as well; where it is not
+        known whether a rule speaks of this one, the rule stays, and may refuse what was taken
+        here. Nothing is said of bits that are not listed; listed ones without a name are called
+        ``BIT_n``. Raises :exc:`~gmemflags.exceptions.CatalogError` if the report is not complete.
         """
         if not self.complete:
             raise CatalogError(name, "the probe is not complete, so its rules may be too few")
-        host, catalog = self.support.host, self.support.catalog
+        catalog = self.support.catalog
         used = self.support.mask | self._seen
         why = "Observed: it is refused, and no simpler rule explains it."
         rules = [
@@ -172,10 +165,22 @@ class ProbeReport:
             *(Refused(mask, why=why, source=self.source) for mask in _in_order(self.unexplained)),
         ]
         for rule in catalog.rules:
-            here = rule.hosts.include(host.machine, host.vm_type)
-            if rule.stage > Stage.CREATE or here is False:
-                rules.append(rule)
+            rules += [rule] if rule.stage > Stage.CREATE else _elsewhere(rule, self.support)
         return evolve(catalog, name=name, flags=_flags(catalog, used), rules=rules)
+
+
+def _elsewhere(rule: Rule, support: Support) -> Iterator[Rule]:
+    # What a rule says of other hosts than this one, of which the kernel itself has told.
+    if not applies(support, rule):
+        yield rule
+        return
+    host, hosts = support.host, rule.hosts
+    machines = [machine for machine in hosts.machines if machine != host.machine]
+    vm_types = [vm_type for vm_type in hosts.vm_types if vm_type != host.vm_type]
+    if machines:
+        yield evolve(rule, hosts=evolve(hosts, machines=machines))
+    if vm_types:
+        yield evolve(rule, hosts=evolve(hosts, vm_types=vm_types))
 
 
 def _in_order(masks: Iterable[int]) -> list[int]:

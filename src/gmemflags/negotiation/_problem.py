@@ -62,7 +62,7 @@ class Reason(StrEnum):
     PREREQUISITE_UNSUPPORTED = "prerequisite-unsupported"
     """A rule requires a bit that the host does not list."""
     RULE_CONFLICT = "rule-conflict"
-    """The rules let no mask have all of these bits, on any host."""
+    """The rules let no mask have all of these bits on a host of this kind."""
     NO_VALID_MASK = "no-valid-mask"
     """The rules let no mask be valid at all."""
     OUTRANKED = "outranked"

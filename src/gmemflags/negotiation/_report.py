@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gmemflags.catalog._mainline import MAINLINE
-from gmemflags.catalog._text import describe, describe_mask, format_rule
+from gmemflags.catalog._text import describe, describe_mask, format_hosts, format_need, format_rule
 from gmemflags.catalog._uapi import Scope
 from gmemflags.masks._words import bits
 from gmemflags.negotiation._explain import (
+    VERDICTS,
     bit_message,
     bit_reason,
     listing,
@@ -16,6 +17,7 @@ from gmemflags.negotiation._explain import (
     rule_message,
 )
 from gmemflags.negotiation._problem import Reason, Role
+from gmemflags.negotiation._resolve import applicable, applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,8 @@ def headline(resolution: Resolution) -> str:
         return f"granted: {describe_mask(resolution.mask, support.catalog)} on {support.origin}"
     first, *others = resolution.problems
     more = f" (and {len(others)} more)" if others else ""
-    return f"refused: {first}{more}"
+    where = "" if support.origin in str(first) else f" on {support.origin}"
+    return f"refused{where}: {first}{more}"
 
 
 def advice(support: Support, request: Request, mask: int | None) -> tuple[str, ...]:
@@ -43,28 +46,28 @@ def advice(support: Support, request: Request, mask: int | None) -> tuple[str, .
 
 
 def _later(support: Support, request: Request, mask: int | None) -> Iterator[str]:
-    host = support.host
     for rule in support.catalog.rules if mask is not None else ():
-        applies = rule.hosts.include(host.machine, host.vm_type)
-        if applies is not False and rule.stage > request.until and not rule.holds(mask or 0):
-            doubt = _condition(rule) if applies is None else ""
+        here = applies(support, rule)
+        if here is not False and rule.stage > request.until and not rule.holds(mask or 0):
+            doubt = "" if here else f" {_condition(support, rule)}"
             yield f"at {rule.stage}: {format_rule(rule, support.catalog)}. {rule.why}{doubt}"
 
 
-def _condition(rule: Rule) -> str:
-    machines = f"machine {' or '.join(rule.hosts.machines)}" if rule.hosts.machines else ""
-    types = f"VM type {' or '.join(map(str, rule.hosts.vm_types))}" if rule.hosts.vm_types else ""
-    wanted = ", ".join(part for part in (machines, types) if part)
-    return f" (That is so on {wanted}; what this host is, is not known.)"
+def _condition(support: Support, rule: Rule) -> str:
+    host, hosts = support.host, rule.hosts
+    unknown = ["machine"] if hosts.machines and host.machine is None else []
+    if hosts.vm_types and host.vm_type is None:
+        unknown.append("VM type")
+    facts = " and ".join(unknown)
+    return f"It holds on {format_hosts(hosts)}; of this host the {facts} is not known."
 
 
 def _doubts(support: Support, request: Request) -> Iterator[str]:
-    catalog, host = support.catalog, support.host
-    for rule in catalog.rules:
-        applies = rule.hosts.include(host.machine, host.vm_type)
-        if applies is None and rule.stage <= request.until:
+    catalog = support.catalog
+    for rule in applicable(support, request.until):
+        if applies(support, rule) is None:
             told = format_rule(rule, catalog)
-            yield f"applied, to be safe: {told}.{_condition(rule)}"
+            yield f"applied to be safe: {told}. {_condition(support, rule)}"
     if catalog != MAINLINE:
         yield (
             f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
@@ -99,15 +102,8 @@ def _outcome_text(resolution: Resolution, outcome: Outcome) -> str:
             return f"{what} is supported, but no group with it can be granted as a whole"
         case Reason.REQUEST_REFUSED:
             return f"{what} is supported, but the request was refused: {resolution.problems[0]}"
-        case (
-            Reason.MISSING_PREREQUISITE
-            | Reason.PREREQUISITE_FORBIDDEN
-            | Reason.PREREQUISITE_UNSUPPORTED
-            | Reason.RULE_CONFLICT
-            | Reason.NO_VALID_MASK
-            | Reason.OUTRANKED
-        ):
-            told = rule_message(support, request, outcome.reason, outcome.bits, outcome.chain)
+        case reason if reason in VERDICTS:
+            told = rule_message(support, request, reason, outcome.bits, outcome.chain)
             return f"{what} is not granted: {told}"
         case reason:
             told = "; ".join(
@@ -126,7 +122,7 @@ def report(resolution: Resolution) -> str:
 def _lines(resolution: Resolution) -> Iterator[str]:
     support, request = resolution.support, resolution.request
     yield f"asked: {_asked(support, request)}"
-    yield (f"host: {listing(support)} ({support.catalog.name}, {support.scope} scope)")
+    yield f"host: {listing(support)} ({support.catalog.name}, {support.scope} scope)"
     for outcome in resolution.outcomes if resolution.ok else ():
         if outcome.role is not Role.GROUP and outcome.role is not Role.FORBIDDEN:
             yield f"- {_outcome_text(resolution, outcome)}"
@@ -147,5 +143,5 @@ def _asked(support: Support, request: Request) -> str:
     parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
     if request.forbidden:
         parts.append(f"forbidden {describe_mask(request.forbidden, catalog)}")
-    parts += [f"needs KVM_CAP_{need.capability}" for need in request.needs]
+    parts += [f"needs {format_need(need)}" for need in request.needs]
     return f"{', '.join(parts)}; prerequisites {request.prerequisites}, until {request.until}"

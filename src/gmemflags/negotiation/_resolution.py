@@ -108,7 +108,7 @@ class Resolution:
         Raises NegotiationError on a refusal.
         """
         return Request(
-            required=self.mask,
+            required=self.flags,  # with their names
             forbidden=self.mask ^ MASK,
             needs=self.request.needs,
             prerequisites=Prerequisites.REFUSE,

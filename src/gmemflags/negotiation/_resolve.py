@@ -11,31 +11,39 @@ from typing import TYPE_CHECKING
 from gmemflags.catalog._request import Prerequisites
 from gmemflags.catalog._solve import solve
 from gmemflags.catalog._uapi import Scope
-from gmemflags.masks._words import bits
+from gmemflags.masks._words import bits, union
 
 if TYPE_CHECKING:
     from gmemflags.catalog._request import Request
-    from gmemflags.catalog._rules import Clause, Rule, Stage
+    from gmemflags.catalog._rules import Rule, Stage
+    from gmemflags.catalog._solve import Clause
     from gmemflags.host import Support
+
+
+def applies(support: Support, rule: Rule) -> bool | None:
+    """Whether a rule speaks of this host; None where an unknown machine or VM type leaves it open.
+
+    /dev/kvm answers for the best imaginable VM, so a rule about some VM types does not bind it.
+    """
+    host = support.host
+    if support.scope is Scope.SYSTEM and host.vm_type is None and rule.hosts.vm_types:
+        return False
+    return rule.hosts.include(host.machine, host.vm_type)
 
 
 def applicable(support: Support, until: Stage) -> list[Rule]:
     """The rules up to ``until`` that hold on this host, or may: an open condition counts."""
-    machine, vm_type = support.host.machine, support.host.vm_type
     return [
         rule
         for rule in support.catalog.rules
-        if rule.stage <= until and rule.hosts.include(machine, vm_type) is not False
+        if rule.stage <= until and applies(support, rule) is not False
     ]
 
 
 def foreign(support: Support, request: Request) -> int:
     """The bits that the caller's flag classes and the catalog call by different names."""
-    mask = 0
-    for bit, name in request.claims:
-        if support.catalog.name_of(bit) not in (None, name):
-            mask |= bit
-    return mask
+    name_of = support.catalog.name_of
+    return union(bit for bit, name in request.claims if name_of(bit) not in (None, name))
 
 
 def usable(support: Support, request: Request) -> int:
@@ -45,10 +53,7 @@ def usable(support: Support, request: Request) -> int:
 
 def named_by(request: Request) -> int:
     """The bits that are required or in some preferred group."""
-    mask = request.required
-    for group in request.preferred:
-        mask |= group
-    return mask
+    return request.required | union(request.preferred)
 
 
 def whole_groups(request: Request, may: int) -> list[Clause]:
@@ -75,17 +80,35 @@ def solve_for(support: Support, request: Request) -> int | None:
 
 def decide(support: Support, request: Request) -> int | None:
     """The mask that answers ``request``, or None for a refusal."""
-    if not support.guest_memfd or (request.digest is not None and changed(support, request)):
-        return None
-    if support.scope is Scope.SYSTEM and request.scope is Scope.VM:
-        return None
-    for need in request.needs:
-        answer = support.answer(need.capability)
-        if answer is None or not need.met_by(answer):
-            return None
-    if request.claims and foreign(support, request) & (request.required | request.forbidden):
-        return None
-    return solve_for(support, request)
+    return solve_for(support, request) if _may_be_granted(support, request) else None
+
+
+def valid(support: Support, request: Request, mask: int) -> bool:
+    """Whether ``mask`` is a valid answer, in linear time; the best one may be another."""
+    clauses: list[Clause] = []
+    if request.prerequisites is Prerequisites.REFUSE:
+        clauses = whole_groups(request, mask)
+    return (
+        _may_be_granted(support, request)
+        and not request.required & ~mask
+        and not mask & ~usable(support, request)
+        and all(any(not way & ~mask for way in ways) for _, ways in clauses)
+        and all(rule.holds(mask) for rule in applicable(support, request.until))
+    )
+
+
+def _may_be_granted(support: Support, request: Request) -> bool:
+    # All that a yes rests on besides the mask itself.
+    return (
+        support.guest_memfd is True
+        and not changed(support, request)
+        and not (support.scope is Scope.SYSTEM and request.scope is Scope.VM)
+        and not foreign(support, request) & (request.required | request.forbidden)
+        and all(
+            (answer := support.answer(need.capability)) is not None and need.met_by(answer)
+            for need in request.needs
+        )
+    )
 
 
 def changed(support: Support, request: Request) -> bool:

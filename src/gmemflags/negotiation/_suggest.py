@@ -9,7 +9,7 @@ from attrs import evolve
 
 from gmemflags.catalog._request import Prerequisites
 from gmemflags.catalog._rules import Stage
-from gmemflags.catalog._text import describe, describe_mask
+from gmemflags.catalog._text import describe, describe_mask, format_need
 from gmemflags.catalog._uapi import Scope
 from gmemflags.masks._words import bits
 from gmemflags.negotiation._problem import Suggestion
@@ -67,16 +67,17 @@ def _minimal(support: Support, request: Request, changes: list[Change]) -> Sugge
 def _changes(support: Support, request: Request) -> Iterator[Change]:
     catalog = support.catalog
     if request.prerequisites is Prerequisites.REFUSE:
-        more = evolve(request, prerequisites=Prerequisites.ADD)
-        mask = decide(support, more)
-        if mask is not None and mask & ~request.required:
+        least = evolve(request, prerequisites=Prerequisites.ADD, preferred=())
+        mask = decide(support, least)
+        if mask is not None:
             text = describe_mask(mask & ~request.required, catalog)
             yield f"require {text} as well", partial(_require, mask)
-        yield "let prerequisites be added", _add
+        yield "allow prerequisites to be added", _add
     for bit in bits(request.forbidden & catalog.named):
         yield f"do not forbid {describe(bit, catalog)}", partial(_allow, bit)
     for bit in bits(request.required):
         yield f"prefer {describe(bit, catalog)} instead of requiring it", partial(_prefer, bit)
+    yield from _later_stages(support, request)
     yield from _other_changes(request)
 
 
@@ -96,21 +97,28 @@ def _prefer(bit: int, request: Request) -> Request:
     return evolve(request, required=request.required & ~bit, preferred=(*request.preferred, bit))
 
 
+def _later_stages(support: Support, request: Request) -> Iterator[Change]:
+    # The latest earlier stage that helps; if none does by itself, the earliest.
+    earlier = [stage for stage in Stage if stage < request.until]
+    helpful = [stage for stage in earlier if decide(support, _until(stage, request)) is not None]
+    for stage in helpful[-1:] or earlier[:1]:
+        yield f"let rules count until {stage} only", partial(_until, stage)
+
+
+def _until(stage: Stage, request: Request) -> Request:
+    return evolve(request, until=stage)
+
+
 def _other_changes(request: Request) -> Iterator[Change]:
-    if request.until > Stage.CREATE:
-        yield (
-            "care for creation alone (until create), and bind or use it nowhere",
-            lambda r: evolve(r, until=Stage.CREATE),
-        )
     for need in request.needs:
-        yield f"do without KVM_CAP_{need.capability}", partial(_without, need)
+        yield f"drop the need for {format_need(need)}", partial(_without, need)
     if request.scope is Scope.VM:
         yield (
             "ask for an upper bound only (system scope)",
             lambda r: evolve(r, scope=Scope.SYSTEM),
         )
     if request.digest is not None:
-        yield "pin the request anew, under this catalog", lambda r: evolve(r, digest=None)
+        yield "drop the binding to the other catalog", lambda r: evolve(r, digest=None)
 
 
 def _without(need: Need, request: Request) -> Request:
