@@ -179,6 +179,14 @@ def test_an_equal_catalog_is_the_same_catalog() -> None:
     assert compare(host(3), host(3, catalog=twin)).relation is Relation.EQUAL
 
 
+def test_a_flag_that_all_list_and_no_mask_of_the_pool_can_hold() -> None:
+    """What it needs is lacking somewhere; a rule of a later stage than binding is no reason."""
+    pool = baseline([host(0x2C, "A", TREE), host(0x28, "B", TREE)])
+    assert str(pool).splitlines()[-1] == (
+        "  no mask can hold BAR (bit 3, 0x8): BAR requires FOO (BAR builds on FOO.)"
+    )
+
+
 def test_losing_a_flag_and_what_depends_on_it() -> None:
     """Rules tell that a flag is lost with another, though both hosts list it."""
     comparison = compare(host(0x3C, "A", TREE), host(0x38, "B", TREE))

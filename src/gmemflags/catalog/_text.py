@@ -127,14 +127,14 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
     """
     match rule:
         case Requires():
-            flags = _each("each of", rule.flag, catalog)
+            flags = _each("each", rule.flag, catalog)
             return f"{flags} requires {_needed(rule.all_of, rule.any_of, catalog)}"
         case Always():
             return f"every mask needs {_needed(rule.all_of, rule.any_of, catalog)}"
         case Excludes():
-            return f"{_each('any of', rule.a, catalog)} excludes {_each('any of', rule.b, catalog)}"
+            return f"{_each('any', rule.a, catalog)} excludes {_each('any', rule.b, catalog)}"
         case Never():
-            return f"no mask takes {_each('any of', rule.mask, catalog)}"
+            return f"no mask takes {_each('any', rule.mask, catalog)}"
         case Refused():
             return f"exactly {format_mask(rule.mask, catalog)} is refused"
         case _:
@@ -143,8 +143,16 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
 
 
 def _each(word: str, mask: int, catalog: Catalog) -> str:
-    names = [format_mask(bit, catalog) for bit in bits(mask)] or ["0"]
-    return names[0] if len(names) == 1 else f"{word} {', '.join(names)}"
+    # Bits that count each by itself: "any of A, B", "any bit of 0xfc".
+    rest = mask & ~catalog.named
+    if mask.bit_count() < 2:
+        return format_mask(mask, catalog)
+    if mask == rest:
+        return f"{word} bit of {mask:#x}"
+    names = [format_mask(bit, catalog) for bit in bits(mask & catalog.named)]
+    if rest:
+        names.append(format_mask(rest, catalog) if rest.bit_count() == 1 else f"bits of {rest:#x}")
+    return f"{word} of {', '.join(names)}"
 
 
 def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:

@@ -17,14 +17,10 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from gmemflags.catalog._request import Prerequisites, Request
-from gmemflags.catalog._text import describe, format_rule
-from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import CatalogError
-from gmemflags.masks._words import WORD, bits, union
-from gmemflags.negotiation._conflict import conflict
+from gmemflags.masks._words import bits, union
+from gmemflags.negotiation._conflict import obstacle
 from gmemflags.negotiation._reading import reading
-from gmemflags.negotiation._resolve import usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +99,9 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        return "\n  ".join(_lines(self))
+        from gmemflags.negotiation._fleet_text import comparison_text  # noqa: PLC0415  # seldom
+
+        return comparison_text(self)
 
 
 def compare(a: Support, b: Support) -> Comparison:
@@ -139,85 +137,8 @@ def _losses(here: Support, there: Support) -> Iterator[Loss]:
     for bit in bits(here.mask):
         if bit & gone:
             yield Loss(bit=bit)
-        elif bit & here.catalog.named and _obstacle(here, bit) is None:
-            rules = _obstacle(there, bit)
+        elif bit & here.catalog.named and obstacle(here, bit) is None:
+            rules = obstacle(there, bit)
             if rules is not None:
                 operands = union(operand for rule in rules for operand in rule.operands)
                 yield Loss(bit=bit, rules=rules, because=operands & gone)
-
-
-def _obstacle(host: Support, bit: int) -> tuple[Rule, ...] | None:
-    # The rules because of which no valid mask of this host holds the bit; None: some mask does.
-    request = Request(required=bit, prerequisites=Prerequisites.ADD)
-    found = conflict(host, request, bit & usable(host, request))
-    return found[2] if found else None
-
-
-_SENTENCES = {
-    Relation.EQUAL: "equal: {a} and {b} give equal answers",
-    Relation.SUPERSET: "superset: {a} has all that {b} has, and more",
-    Relation.SUBSET: "subset: {b} has all that {a} has, and more",
-    Relation.INCOMPARABLE: "incomparable: each of {a} and {b} has something that the other lacks",
-}
-
-
-def _names(comparison: Comparison) -> tuple[str, str]:
-    one, two = comparison.a.origin, comparison.b.origin
-    if one != two:
-        return one, two
-    rest = two.removeprefix("a ").removeprefix("the ")
-    return one, f"the other {rest}"
-
-
-def _lines(comparison: Comparison) -> Iterator[str]:
-    a, b = comparison.a, comparison.b
-    one, two = _names(comparison)
-    yield _SENTENCES[comparison.relation].format(a=one, b=two)
-    yield from _told(comparison.lost_on_b, a, two)
-    yield from _told(comparison.lost_on_a, b, one)
-    yield from _unseen(a, b, one)
-    yield from _unseen(b, a, two)
-    for name, (answer, other) in comparison.capabilities.items():
-        yield f"KVM_CAP_{name} is {_shown(answer)} on {one} and {_shown(other)} on {two}"
-    for what in ("machine", "vm_type"):
-        mine, yours = getattr(a.host, what), getattr(b.host, what)
-        if mine != yours:
-            told = what.replace("vm_type", "VM type")
-            yield f"{told} {_known(mine)} on {one} and {_known(yours)} on {two}: rules may differ"
-    if a.scope is not b.scope:
-        system, vm = (one, two) if a.scope is Scope.SYSTEM else (two, one)
-        yield f"{system} answers for the best imaginable VM, {vm} for one VM"
-
-
-def _told(losses: tuple[Loss, ...], here: Support, there: str) -> Iterator[str]:
-    catalog = here.catalog
-    for loss in losses:
-        what = describe(loss.bit, catalog)
-        if loss.rules:
-            if not loss.because:
-                told = "; ".join(f"{format_rule(r, catalog)} ({r.why})" for r in loss.rules)
-                yield f"on {there} you lose {what}, though it is listed: {told}"
-            continue
-        with_it = [other for other in losses if other.because & loss.bit]
-        if not with_it:
-            yield f"on {there} you lose {what}"
-            continue
-        names = " and ".join(describe(other.bit, catalog) for other in with_it)
-        rules = dict.fromkeys(rule for other in with_it for rule in other.rules)
-        told = "; ".join(f"{format_rule(rule, catalog)} ({rule.why})" for rule in rules)
-        yield f"on {there} you lose {what}, and with it {names}: {told}"
-
-
-def _unseen(here: Support, there: Support, name: str) -> Iterator[str]:
-    unknown = there.answerable & ~here.answerable
-    for word, told in ((WORD, "31:0"), (WORD << 32, "63:32")):
-        if unknown & word:
-            yield f"{name} could not speak of bits {told}"
-
-
-def _known(fact: object) -> str:
-    return "not known" if fact is None else str(fact)
-
-
-def _shown(answer: int | None) -> str:
-    return "not asked" if answer is None else f"{answer:#x}"

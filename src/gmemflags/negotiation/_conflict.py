@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog._request import Prerequisites
+from gmemflags.catalog._request import Prerequisites, Request
 from gmemflags.catalog._solve import possible
 from gmemflags.masks._words import bits
 from gmemflags.negotiation._problem import Reason
@@ -18,7 +18,6 @@ from gmemflags.negotiation._resolve import applicable, named_by, usable, whole_g
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gmemflags.catalog._request import Request
     from gmemflags.catalog._rules import Rule
     from gmemflags.catalog._solve import Clause
     from gmemflags.host import Support
@@ -46,6 +45,13 @@ def conflict(
     if reason is Reason.RULE_CONFLICT and not core_bits:
         reason = Reason.NO_VALID_MASK
     return reason, core_bits, core_rules
+
+
+def obstacle(support: Support, bit: int) -> tuple[Rule, ...] | None:
+    """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
+    request = Request(required=bit, prerequisites=Prerequisites.ADD)
+    found = conflict(support, request, bit & usable(support, request))
+    return found[2] if found else None
 
 
 def _worlds(support: Support, request: Request) -> Iterable[World]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from gmemflags.catalog._frozendict import FrozenDict
-from gmemflags.catalog._text import describe, describe_mask
 from gmemflags.exceptions import PoolError
 from gmemflags.masks._words import MASK, bits
 from gmemflags.negotiation._reading import reading
@@ -72,18 +71,9 @@ class Baseline:
     first: tuple[str, ...] = field(converter=_texts)
 
     def __str__(self) -> str:
-        catalog = self.support.catalog
-        hosts = "1 host" if self.count == 1 else f"{self.count} hosts"
-        lines = [f"baseline of {hosts}: {describe_mask(self.support.mask, catalog)}"]
-        for bit, without in self.lacking.items():
-            verb = "lacks" if without.count == 1 else "lack"
-            more = ", ..." if without.count > len(without.first) else ""
-            names = ", ".join(without.first)
-            told = f"{without.count} of {self.count} {verb} {describe(bit, catalog)}"
-            lines.append(f"  {told}: {names}{more}")
-        if not self.support.guest_memfd:
-            lines.append("  guest_memfd itself is not on every host")
-        return "\n".join(lines)
+        from gmemflags.negotiation._fleet_text import baseline_text  # noqa: PLC0415  # seldom
+
+        return baseline_text(self)
 
 
 def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
