@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import assert_type
 
+from attrs import evolve
+
+import gmemflags.catalog
 from gmemflags import GuestMemfdFlag as F
 from gmemflags.catalog import (
     FIRECRACKER_SECRET_FREE,
@@ -48,6 +51,8 @@ def catalogs() -> None:
     assert_type(lint(MAINLINE), tuple[str, ...])
     Catalog("a tree", GuestMemfdFlag, {"GUEST_MEMFD": 234}, [], [])
     Catalog("a tree", FirecrackerFlag, {Capability.GUEST_MEMFD: None}, profiles={})
+    assert_type(evolve(MAINLINE, name="mine", rules=[]), Catalog)
+    assert_type(FirecrackerFlag.MMAP | FirecrackerFlag.WRITE, FirecrackerFlag)
 
 
 def rules() -> None:
@@ -58,6 +63,11 @@ def rules() -> None:
     always = Always(F.MMAP, any_of=(1, 2), why="", source="")
     never = Never(4, why="", source="")
     refused = Refused(3, why="", source="")
+    assert_type(requires, Requires)
+    assert_type(excludes, Excludes)
+    assert_type(always, Always)
+    assert_type(never, Never)
+    assert_type(refused, Refused)
     for rule in (requires, excludes, always, never, refused):
         assert_type(rule.holds(3), bool)
         assert_type(rule.why, str)
@@ -89,6 +99,8 @@ def requests() -> None:
         until=Stage.ACCESS,
         scope=Scope.SYSTEM,
     )
+    assert_type(request, Request)
+    assert_type(evolve(request, until=Stage.BIND), Request)
     assert_type(request.required, int)
     assert_type(request.preferred, tuple[int, ...])
     assert_type(request.forbidden, int)
@@ -127,4 +139,6 @@ def mistakes() -> None:
     Request(until="bind")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     MAINLINE.name = "mine"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     Catalog("a tree", F.MMAP, {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    MAINLINE.capabilities["X"] = 1  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+    assert gmemflags.catalog.Catalgo  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     parse_mask(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

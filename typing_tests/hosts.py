@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_type
 
+from attrs import evolve
+
+import gmemflags.linux
 from gmemflags import (
     MAINLINE,
     Backend,
@@ -33,15 +36,40 @@ def backends(backend: Backend) -> None:
     assert_type(backend.check_extension(244), int)
 
 
+class Recorded(Backend):
+    """A backend of a user's own."""
+
+    @property
+    def scope(self) -> Scope:
+        """One VM."""
+        return Scope.VM
+
+    @property
+    def origin(self) -> str:
+        """A text."""
+        return "a file"
+
+    @property
+    def host(self) -> HostFacts:
+        """Nothing is known."""
+        return HostFacts()
+
+    def check_extension(self, number: int) -> int:
+        """An answer."""
+        return number
+
+
 def fakes() -> None:
     """Hosts of a test's own."""
     backend: Backend = FakeBackend({244: 3, 234: OSError(5, "")}, scope=Scope.SYSTEM)
     assert_type(query(backend), Support)
+    assert_type(query(Recorded(), MAINLINE), Support)
     assert_type(FakeBackend({}, host=HostFacts(vm_type=4), origin="x"), FakeBackend)
     assert_type(FakeBackend.narrow(3), FakeBackend)
     assert_type(FakeBackend.split(1 << 40, flags_hi=300), FakeBackend)
     assert_type(FakeBackend.wide(1 << 40), FakeBackend)
     assert_type(FakeBackend.wide(3).asked, list[int])
+    assert_type(FakeBackend.wide(3).answers, dict[int, int | OSError])
 
 
 def supports(support: Support) -> None:
@@ -60,6 +88,8 @@ def supports(support: Support) -> None:
     assert_type(support.scope, Scope)
     assert_type(support.origin, str)
     assert_type(support.catalog, Catalog)
+    assert_type(evolve(support, origin="node7"), Support)
+    Support(answers={Capability.GUEST_MEMFD: 1}, scope=Scope.VM, catalog=MAINLINE)
 
 
 def descriptors(answer: Resolution) -> None:
@@ -75,6 +105,8 @@ def descriptors(answer: Resolution) -> None:
         assert_type((kvm.scope, kvm.origin, kvm.host), tuple[Scope, str, HostFacts])
         assert_type((vm.scope, vm.origin, vm.host), tuple[Scope, str, HostFacts])
         assert_type((kvm.check_extension(244), vm.check_extension(244)), tuple[int, int])
+        assert_type(kvm.create_vm(), Vm)
+        assert_type((kvm.fileno(), vm.fileno()), tuple[int, int])
         kvm.close()
         vm.close()
 
@@ -105,5 +137,9 @@ def mistakes(support: Support, vm: Vm) -> None:
     query(support)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     support.mask = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     vm.create_guest_memfd("4096", 0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    support.state("MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Vm.from_fd("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    HostFacts(vm_type="0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert gmemflags.linux.Vmm  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     probe(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     FakeBackend({"GUEST_MEMFD": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]

@@ -103,3 +103,9 @@ def mistakes(support: Support) -> None:
     resolve(support, 1).mask = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     baseline(support)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     compare(support)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def no_truth_value(support: Support) -> None:
+    """Pyright refuses the question, mypy knows that what follows is never reached."""
+    if resolve(support, 1):  # pyright: ignore[reportGeneralTypeIssues]
+        assert support  # type: ignore[unreachable]

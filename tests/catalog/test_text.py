@@ -271,7 +271,10 @@ class Odd(Rule):
         (Requires(1, **SAID), "MMAP requires 0"),
         (Requires(0, all_of=1, **SAID), "0 requires MMAP"),
         (Excludes(1, 6, **SAID), "MMAP excludes any of INIT_SHARED, 0x4"),
-        (Excludes(0xC, 0x73, **SAID), "any bit of 0xc excludes any of MMAP, INIT_SHARED, bits of 0x70"),
+        (
+            Excludes(0xC, 0x73, **SAID),
+            "any bit of 0xc excludes any of MMAP, INIT_SHARED, bits of 0x70",
+        ),
         (Always(1, **SAID), "every mask needs MMAP"),
         (Always(any_of=(1, 2), **SAID), "every mask needs one of MMAP, INIT_SHARED"),
         (Always(4, any_of=(1, 2), **SAID), "every mask needs 0x4 and one of MMAP, INIT_SHARED"),
