@@ -87,7 +87,7 @@ format: $(VENV)/dev/.packages ## correct the style
 
 .PHONY: types
 types: $(VENV)/dev/.ready ## check the types: mypy, pyright, and the public ones
-	$(DEV)/mypy $(wildcard src tests typing_tests bench examples conftest.py)
+	$(DEV)/mypy
 	PATH="$(CURDIR)/$(DEV):$$PATH" pyright
 	PATH="$(CURDIR)/$(DEV):$$PATH" pyright --verifytypes gmemflags --ignoreexternal
 
@@ -96,12 +96,12 @@ architecture: $(VENV)/dev/.ready ## check who imports whom
 	$(DEV)/lint-imports --no-cache
 
 .PHONY: docs
-docs: $(VENV)/dev/.ready ## write the documentation to build/docs
-	$(if $(wildcard docs/conf.py),$(DEV)/sphinx-build -E -q -n -W --keep-going docs build/docs)
+docs: $(VENV)/dev/.ready ## write the documentation to build/docs/index.html
+	$(DEV)/sphinx-build -E -q -n -W --keep-going docs build/docs
 
 .PHONY: bench
 bench: $(VENV)/bench/.ready ## measure: one line a figure, name, ratio, limit
-	$(if $(wildcard bench/__main__.py),$(VENV)/bench/bin/python -m bench $(ARGS))
+	$(VENV)/bench/bin/python -m bench $(ARGS)
 
 .PHONY: build
 build: .venv/build/.packages ## write sdist and wheel to dist

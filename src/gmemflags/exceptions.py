@@ -166,7 +166,7 @@ class Unavailable(StrEnum):
 _REMEDY = {
     Unavailable.NO_DEVICE: "load the KVM module (kvm_intel, kvm_amd), or enable virtualization",
     Unavailable.NO_PERMISSION: "join the group that owns the device (often kvm), or change its ACL",
-    Unavailable.NOT_KVM: "give the path of the KVM device, or a descriptor that is open and of that kind",
+    Unavailable.NOT_KVM: "give the path of the KVM device, or an open descriptor of that kind",
     Unavailable.NO_VM: "ask for a VM type that KVM_CAP_VM_TYPES lists; type 0 is the default",
     Unavailable.FAILED: "the cause lies outside KVM: see the errno",
 }

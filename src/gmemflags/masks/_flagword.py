@@ -32,10 +32,7 @@ def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
     return made
 
 
-_OPERATORS = (
-    *("__invert__", "__or__", "__and__", "__xor__"),
-    *("__ror__", "__rand__", "__rxor__"),
-)
+_OPERATORS = ("__invert__", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__")
 
 
 class FlagWord(IntFlag, boundary=KEEP):
