@@ -173,7 +173,7 @@ def test_a_need_may_have_the_kernels_full_name() -> None:
 @pytest.mark.parametrize("capability", [231, None, b"X"])
 def test_a_need_names_a_capability(capability: object) -> None:
     """A number is another question."""
-    with pytest.raises(TypeError, match="a capability is named by a text, not"):
+    with pytest.raises(TypeError, match="capabilities by their names are wanted, not "):
         cast("Any", Need)(capability)
 
 

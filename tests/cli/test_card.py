@@ -60,11 +60,14 @@ def test_the_first_sentence_says_which_no_it_is(
     [
         (
             numbers("GUEST_MEMFD_FLAGS"),
-            "Unknown: linux-mainline has no number for KVM_CAP_GUEST_MEMFD to ask for.",
+            "Unknown: linux-mainline has no number for KVM_CAP_GUEST_MEMFD, so it was not asked.",
         ),
         (
             numbers("GUEST_MEMFD"),
-            "guest_memfd is there. linux-mainline has no number to ask for its flags by.",
+            (
+                "guest_memfd is there. linux-mainline has no number for the capability that lists"
+                " flags."
+            ),
         ),
     ],
 )

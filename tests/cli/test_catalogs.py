@@ -73,7 +73,7 @@ def test_one_catalog_is_told_in_full(name: str) -> None:
     for capability, number in catalog.capabilities.items():
         assert f"{'none' if number is None else number} KVM_CAP_{capability}" in words
     for rule in catalog.rules:
-        assert f"{format_rule(rule, catalog)} stage: {rule.stage} hosts: " in words
+        assert f"{format_rule(rule, catalog)} stage: {rule.stage} holds on: " in words
         assert f"why: {rule.why} source: {rule.source}" in words
     for profile in catalog.profiles.values():
         assert f"{profile.name} why: {profile.why} required: " in words
@@ -145,7 +145,7 @@ def test_a_catalog_that_is_none_is_refused_by_name() -> None:
         ),
         (
             Never(FOO, why="w", source="s", hosts=Hosts(machines=["s390x"], vm_types=[7])),
-            ['none -->|"takes, at create, on s390x, VM type 7"| FOO'],
+            ['none -->|"takes, at create, on machine s390x, VM type 7"| FOO'],
         ),
         (
             Refused(FOO | BAR, why="w", source="s"),

@@ -1,11 +1,16 @@
 """`gmemflags check`: every option, what is printed, and which exit status."""
 
+from pathlib import Path
+from typing import Never
+
 import pytest
 from attrs import evolve
 
 from gmemflags import records
-from gmemflags._cli._check import status
 from gmemflags._cli._hosts import HOSTS
+from gmemflags._cli._machine import made
+from gmemflags._cli._request import status
+from gmemflags._cli._status import CommandError, Status
 from gmemflags.catalog import (
     FIRECRACKER_SECRET_FREE,
     MAINLINE,
@@ -157,6 +162,11 @@ def test_a_numbered_flags_hi_counts() -> None:
     ("argv", "what", "remedy"),
     [
         (
+            ["MMAP", "--skip-bad"],
+            "--skip-bad is for files of recorded hosts, and none is given",
+            "name a file, or leave out --skip-bad",
+        ),
+        (
             [],
             "nothing to check is given",
             "name flags (0 for none), or a profile with --profile",
@@ -204,8 +214,30 @@ def test_a_vm_that_cannot_be_made_is_no_answer() -> None:
     assert (answer.status, answer.out) == (3, "")
     assert answer.err == error(
         f"VM of type 4: {X86} has no such VM (errno 22, no-vm)",
-        KvmUnavailableError(0, "", reason=Unavailable.NO_VM).remedy,
+        "ask for a VM type that the host lists: --vm-type 0",
     )
+    told = check(CONFIDENTIAL, "MMAP", "--vm-type", "2").err
+    assert told.endswith("that the host lists: --vm-type 0 or 1 or 4 or 5\n")
+
+
+def test_what_the_host_lists_is_told_only_if_it_helps() -> None:
+    """A type that it lists, a host that does not say, or another failure: the remedy is general."""
+    system = FakeBackend({235: 0b1_0001}, scope=Scope.SYSTEM)
+    silent = FakeBackend({244: OSError(5, "Input/output error")}, scope=Scope.SYSTEM)
+    for backend, reason in (
+        (system, Unavailable.NO_VM),
+        (silent, Unavailable.NO_VM),
+        (system, Unavailable.FAILED),
+    ):
+        remedy = KvmUnavailableError(0, "", reason=reason).remedy
+
+        def make(_: int, reason: Unavailable = reason) -> Never:
+            raise KvmUnavailableError(22, "Invalid argument", "a VM", reason)
+
+        with pytest.raises(CommandError) as caught:
+            made(make, 4, backend)
+        assert caught.value.remedy == remedy
+        assert caught.value.status == Status.NO_ANSWER
 
 
 def test_a_device_that_is_no_kvm_is_no_answer() -> None:
@@ -213,6 +245,30 @@ def test_a_device_that_is_no_kvm_is_no_answer() -> None:
     answer = run("check", "MMAP", "--device", "/dev/null")
     assert (answer.status, answer.out) == (3, "")
     assert answer.err.startswith("gmemflags: error: /dev/null: Inappropriate ioctl")
+
+
+def test_a_device_that_is_no_kvm_has_a_remedy_for_the_keyboard() -> None:
+    """Nobody gives a descriptor on a command line."""
+    assert "descriptor" not in run("check", "MMAP", "--device", "/dev/null").err.splitlines()[1]
+
+
+@pytest.mark.parametrize("text", ["0x0x0", "0x", "x0", "00x0", "0b1"])
+def test_a_vm_type_is_one_number(text: str) -> None:
+    """A prefix twice, or alone, is none."""
+    answer = check(X86, "MMAP", "--vm-type", text)
+    assert answer.err.startswith(f"gmemflags: error: argument --vm-type: {text!r} is no number")
+
+
+def test_a_file_that_looks_like_a_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word without a dot or a slash is a flag; the way to name the file is told."""
+    monkeypatch.chdir(tmp_path)
+    Path("hosts").touch()
+    assert check(X86, "MMAP", "hosts").err == error(
+        "no flag of linux-mainline is called hosts at position 0 of 'hosts'",
+        "there is a file of that name: ./hosts stands for it",
+    )
+    for word in ("host", "h" * 5000, ""):
+        assert "gmemflags catalogs NAME" in check(X86, word).err
 
 
 class Tree(FlagWord):

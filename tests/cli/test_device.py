@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import pytest
 
 from gmemflags import records
-from gmemflags._cli._options import Machine, of_this_node
+from gmemflags._cli._machine import Machine, of_this_node
 from gmemflags._cli._show import ask_vms
 from gmemflags.catalog import MAINLINE, Scope
 from gmemflags.host import query

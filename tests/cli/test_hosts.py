@@ -5,8 +5,8 @@ import re
 import pytest
 
 from gmemflags._cli._hosts import HOSTS, RecordedHost
-from gmemflags._cli._options import CATALOGS, Machine
-from gmemflags._cli._show import vm_types
+from gmemflags._cli._machine import Machine, vm_types
+from gmemflags._cli._options import CATALOGS
 from gmemflags.catalog import MAINLINE, Scope
 from gmemflags.exceptions import KvmUnavailableError, Unavailable
 from gmemflags.host import query

@@ -40,7 +40,8 @@ def test_every_command_has_a_help_text(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_called_by_its_own_name(command: str) -> None:
     """A double dash before the command changes nothing."""
-    assert run("--", command) == run(command)
+    for argv in ([], ["--help"], ["--nonsense"]):
+        assert run("--", command, *argv) == run(command, *argv)
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
@@ -64,8 +65,12 @@ def test_a_version_may_be_unknown() -> None:
     ("argv", "what", "remedy"),
     [
         ([], "no command is given", LISTED),
-        (["shwo"], "no command is called 'shwo'", LISTED),
-        (["SHOW"], "no command is called 'SHOW'", LISTED),
+        (["shwo"], "no command is called 'shwo'; did you mean show?", LISTED),
+        (["SHOW"], "no command is called 'SHOW'; did you mean show?", LISTED),
+        (["chek", "MMAP"], "no command is called 'chek'; did you mean check?", LISTED),
+        (["chek", "--json", "MMAP"], "no command is called 'chek'; did you mean check?", LISTED),
+        (["xyz"], "no command is called 'xyz'", LISTED),
+        (["-x"], "unrecognized arguments: -x", "see `gmemflags --help`"),
         (["--json", "show"], "unrecognized arguments: --json", "see `gmemflags --help`"),
         (["show", "-x"], "unrecognized arguments: -x", "see `gmemflags show --help`"),
         (["show", "x"], "unrecognized arguments: x", "see `gmemflags show --help`"),

@@ -15,10 +15,11 @@ from gmemflags.__main__ import main
 from gmemflags._cli import _out
 from gmemflags._cli._out import complain, emit, fold, say
 from gmemflags._cli._status import CommandError, Status
-from tests.cli.runs import golden
+from tests.cli.runs import golden, run
 
-SHOW = ["show", "--host", "linux-6.18-x86_64"]
-CHECK = ["check", "MMAP", "--host", "linux-6.18-x86_64"]
+HOST = "linux-6.18-x86_64"
+SHOW = ["show", "--host", HOST]
+CHECK = ["check", "MMAP", "--host", HOST]
 
 
 class Deaf(io.StringIO):
@@ -57,13 +58,16 @@ def test_long_lines_are_folded_between_words() -> None:
 
 def test_a_terminal_folds_what_people_read(pty: tuple[int, int]) -> None:
     """The lines are as long as the terminal is wide."""
-    shown = on_terminal(pty, 30, "- one two three four five six seven\nend")
-    assert shown == "- one two three four five six\n    seven\nend\n"
+    shown = on_terminal(pty, 90, f"- {'word ' * 18}\nend")
+    assert shown == f"- {'word ' * 17}".rstrip() + "\n    word\nend\n"
 
 
-def test_a_terminal_that_does_not_tell_its_width_has_80_columns(pty: tuple[int, int]) -> None:
-    """Nobody is shown a column of single words."""
-    assert on_terminal(pty, 0, "word " * 17) == "word " * 15 + "word\n    word\n"
+@pytest.mark.parametrize("columns", [0, 1, 40, 79])
+def test_a_narrow_terminal_breaks_the_lines_itself(pty: tuple[int, int], columns: int) -> None:
+    """Nothing is folded below 80 columns, also where the terminal does not tell its width."""
+    assert on_terminal(pty, columns, "word " * 17) == "word " * 15 + "word\n    word\n"
+    text = golden("show-linux-6.18-x86_64")
+    assert on_terminal(pty, columns, text) == f"{text}\n"
 
 
 def test_a_file_gets_the_lines_as_they_are() -> None:
@@ -139,6 +143,25 @@ def test_a_full_disk_is_told() -> None:
         "gmemflags: error: /dev/full cannot be written: No space left on device\n"
         "gmemflags: to do: write elsewhere, or make room\n"
     )
+
+
+def test_an_error_with_a_full_disk_behind_standard_output(tmp_path: Path) -> None:
+    """Of two faults the first is told, with its own status, and no traceback."""
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(run("show", "--host", HOST, "--json").out.splitlines()[1] + "\nnonsense\n")
+    errors = io.StringIO()
+    with Path("/dev/full").open("w") as out, redirect_stdout(out), redirect_stderr(errors):
+        assert main(["check", "MMAP", str(broken)]) == Status.USAGE
+    assert f"at {broken}, line 2, $: it is not JSON" in errors.getvalue()
+    assert errors.getvalue().count("\n") == 2
+
+
+def test_a_warning_with_a_full_disk_behind_standard_output(tmp_path: Path) -> None:
+    """What could not be written is no answer, although the command could go on."""
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text(run("show", "--host", HOST, "--json").out.splitlines()[1] + "\nnonsense\n")
+    with Path("/dev/full").open("w") as out, redirect_stdout(out), redirect_stderr(io.StringIO()):
+        assert main(["check", "MMAP", str(pool), "--skip-bad"]) == Status.NO_ANSWER
 
 
 def test_a_full_disk_behind_standard_error_is_not_told() -> None:

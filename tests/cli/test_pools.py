@@ -7,12 +7,13 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from gmemflags import MAINLINE, Scope, baseline, records, resolve
-from gmemflags._cli._pool import Pool
+from gmemflags._cli._pool import Pool, support_of
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE
 from gmemflags.records._text import LONGEST
 from tests.cli.runs import Run, error, run
@@ -21,6 +22,11 @@ from tests.records.values import host
 A, B, C = host(3, "host-a"), host(3, "host-b"), host(1, "host-c")
 SYSTEM = evolve(A, scope=Scope.SYSTEM, origin="/dev/kvm of host-a")
 SNP = evolve(host(1, "an SNP VM"), host=evolve(A.host, vm_type=4))
+
+
+DECISION = records.dumps(resolve(A, 3))
+LEFT_OUT = "(left out, of another scope or VM type: 1)"
+WRITTEN = "records that `gmemflags show --json` or `gmemflags baseline --json` wrote"
 
 
 @pytest.fixture
@@ -51,17 +57,19 @@ def fed(content: bytes, monkeypatch: pytest.MonkeyPatch, *argv: str) -> Run:
 def test_a_baseline() -> None:
     """What all have, and who lacks the rest; records of /dev/kvm do not count."""
     expected = baseline([A, B, C])
-    assert run("baseline", "pool.jsonl") == Run(0, f"{expected}\n", "")
+    assert run("baseline", "pool.jsonl") == Run(0, f"{expected}\n{LEFT_OUT}\n", "")
     assert run("baseline", "--json", "pool.jsonl").out == f"{records.dumps(expected)}\n"
     assert run("baseline", "a.jsonl", "c.jsonl").out.startswith("baseline of 2 hosts: MMAP")
     system = run("baseline", "--scope", "system", "pool.jsonl", "a.jsonl")
-    assert system.out == "baseline of 1 host: MMAP|INIT_SHARED (0x3)\n"
+    assert system.out == (
+        "baseline of 1 host: MMAP|INIT_SHARED (0x3)\n(left out, of another scope or VM type: 4)\n"
+    )
 
 
 def test_from_standard_input(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a file, or with -."""
     content = (files / "pool.jsonl").read_bytes()
-    expected = Run(0, f"{baseline([A, B, C])}\n", "")
+    expected = Run(0, f"{baseline([A, B, C])}\n{LEFT_OUT}\n", "")
     assert fed(content, monkeypatch, "baseline") == expected
     assert fed(content, monkeypatch, "baseline", "-") == expected
     assert fed(content, monkeypatch, "check", "MMAP", "-").status == 0
@@ -83,21 +91,52 @@ def test_hosts_of_several_kinds() -> None:
     told = run("baseline", "mixed.jsonl")
     assert (told.status, told.out) == (2, "")
     assert "an SNP VM has VM type 4, where host-a has 0" in told.err
-    assert "--vm-type N" in told.err
+    assert told.err.endswith("to do: --vm-type N takes the VMs of one type alone\n")
     assert run("baseline", "mixed.jsonl", "--vm-type", "4").out.startswith("baseline of 1 host")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"host": evolve(A.host, machine="aarch64")}, "machine aarch64, where host-a has x86_64"),
+        ({"catalog": FIRECRACKER_SECRET_FREE}, "catalog firecracker-secret-free"),
+    ],
+)
+def test_hosts_of_kinds_that_no_option_chooses(
+    files: Path, change: dict[str, Any], what: str
+) -> None:
+    """No option is offered that would not help."""
+    (files / "odd.jsonl").write_text(records.dumps(evolve(B, **change)))
+    told = run("baseline", "a.jsonl", "odd.jsonl")
+    assert (told.status, told.out) == (2, "")
+    assert f"host-b has {what}" in told.err
+    assert told.err.endswith("to do: make a baseline for each kind of host\n")
 
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("command", [["baseline"], ["check", "MMAP"]])
 def test_no_host_at_all(command: list[str]) -> None:
     """Nothing is no answer."""
-    assert run(*command, "none.jsonl").err == error(
-        "of 0 records none is of scope vm",
-        "give records that `gmemflags show --json` wrote, or choose with --scope and --vm-type",
-    )
+    assert run(*command, "none.jsonl").err == error("none.jsonl holds no record", f"give {WRITTEN}")
+    several = run(*command, "none.jsonl", "./none.jsonl").err
+    assert "none.jsonl, ./none.jsonl hold no record\n" in several
     told = run(*command, "pool.jsonl", "--vm-type", "7")
+    assert told == Run(
+        2,
+        "",
+        error(
+            "none of 4 records has scope vm and VM type 7",
+            f"give {WRITTEN}, or choose with --scope and --vm-type",
+        ),
+    )
+
+
+def test_nothing_but_broken_lines(files: Path) -> None:
+    """They were told one by one; what is left is no record."""
+    (files / "bad.jsonl").write_text("nonsense\n")
+    told = run("baseline", "bad.jsonl", "--skip-bad")
     assert told.status == 2
-    assert "of 4 records none is of scope vm and VM type 7" in told.err
+    assert "error: bad.jsonl holds no record that can be read\n" in told.err
 
 
 @pytest.mark.usefixtures("files")
@@ -107,10 +146,31 @@ def test_a_broken_line() -> None:
         2,
         "",
         error(
-            "at broken.jsonl, line 3, $: it is no JSON: Expecting value at character 0",
-            "give a record that `gmemflags show --json` wrote",
+            "at broken.jsonl, line 3, $: it is not JSON: Expecting value at character 0",
+            f"give {WRITTEN}",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (json.dumps(json.loads(records.dumps(A)), indent=1), "`jq -c .` makes that\n"),
+        (f"\ufeff{records.dumps(A)}", "it starts with a byte order mark, which no record has\n"),
+        ('{"schema', "it is not JSON: Unterminated string starting at character 1\n"),
+    ],
+    ids=["indented", "BOM", "cut"],
+)
+@pytest.mark.parametrize("command", [["baseline"], ["check", "MMAP"], ["compare", "a.jsonl"]])
+def test_a_line_that_is_no_record(
+    files: Path, content: str, problem: str, command: list[str]
+) -> None:
+    """The usual ways to break one have words of their own."""
+    (files / "odd.json").write_text(content, encoding="utf-8")
+    told = run(*command, "odd.json")
+    assert told.status == 2
+    assert told.err.startswith("gmemflags: error: at odd.json, line 1, $: ")
+    assert problem in told.err
 
 
 @pytest.mark.usefixtures("files")
@@ -120,9 +180,13 @@ def test_broken_lines_are_skipped_and_counted(command: list[str]) -> None:
     told = run(*command, "broken.jsonl", "--skip-bad")
     assert told.status == 0
     assert "of 2 hosts" in told.out
-    assert "skipped at broken.jsonl, line 3, $: it is no JSON" in told.err
-    assert "skipped at broken.jsonl, line 5, $.schema: it is missing" in told.err
-    assert "2 lines are broken and skipped; records read: 2" in told.err
+    assert "warning: skipped: at broken.jsonl, line 3, $: it is not JSON" in told.err
+    assert "skipped: at broken.jsonl, line 5, $.schema: it is missing" in told.err
+    assert told.err.endswith(
+        "gmemflags: warning: 2 lines are broken and skipped; records read: 2\n"
+        "gmemflags: to do: record these hosts again: they are missing from the answer\n"
+    )
+    assert told.err.count("to do: record that host again\n") == 2
 
 
 def test_many_broken_lines(files: Path) -> None:
@@ -130,7 +194,7 @@ def test_many_broken_lines(files: Path) -> None:
     good = records.dumps(A).encode()
     (files / "bad.jsonl").write_bytes(good + b"\n\xff" * 25)
     told = run("baseline", "bad.jsonl", "--skip-bad")
-    assert told.err.count("skipped at") == 10
+    assert told.err.count("skipped: at") == 10
     assert "further ones are only counted" in told.err
     assert "25 lines are broken and skipped; records read: 1" in told.err
     (files / "bad.jsonl").write_bytes(good + b"\n\xff")
@@ -158,6 +222,13 @@ def test_a_file_that_cannot_be_read(command: list[str]) -> None:
         assert run(*command, name).err == error(
             f"{name} cannot be read: {why}", "give a file that can be read, or - for standard input"
         )
+
+
+@pytest.mark.parametrize("command", ["baseline", "replay"])
+def test_a_file_without_a_name(command: str) -> None:
+    """It is told as an empty name, and not as nothing."""
+    told = run(command, "").err
+    assert told.startswith("gmemflags: error: '' cannot be read: No such file or directory\n")
 
 
 @pytest.mark.usefixtures("files")
@@ -199,18 +270,60 @@ def test_under_another_catalog(files: Path) -> None:
     )
     told = run("check", "WRITE", "own.jsonl")
     assert told.out == "granted: WRITE (bit 3, 0x8) on f\n"
-    assert "no flag of linux-mainline is called WRITE" in told.err
+    assert told.err == error(
+        "at own.jsonl, line 2: no flag of linux-mainline is called WRITE at position 0 of 'WRITE'",
+        "name flags that `gmemflags catalogs NAME` lists, or give a mask such as 0x3",
+    )
+    told = run("check", "--profile", "boot", "a.jsonl", "own.jsonl")
+    assert "at a.jsonl, line 1: linux-mainline has no profile 'boot'" in told.err
     catalog = ["--catalog", FIRECRACKER_SECRET_FREE.name]
     told = run("check", "WRITE", "a.jsonl", *catalog)
     assert (told.status, "never asked" in told.err) == (1, False)
     assert "WRITE (bit 3, 0x8) is not supported" in told.out
 
 
+def test_under_mainline(files: Path) -> None:
+    """A catalog that is named counts, also where it is the default of other commands."""
+    wild = host(15, "f", FIRECRACKER_SECRET_FREE)
+    (files / "own.jsonl").write_text(records.dumps(wild))
+    assert run("check", "NO_DIRECT_MAP", "own.jsonl").status == 0
+    named = ["--catalog", MAINLINE.name]
+    told = run("check", "NO_DIRECT_MAP", "own.jsonl", *named)
+    assert (told.status, told.out) == (2, "")
+    assert "no flag of linux-mainline is called NO_DIRECT_MAP" in told.err
+    assert run("check", "0x4", "own.jsonl", *named).status == 1
+    told = run("check", "MMAP", "own.jsonl", "--flags-hi", "300")
+    assert (told.status, told.out) == (2, "")
+    assert "GUEST_MEMFD_FLAGS_HI is 300 here, which f was never asked" in told.err
+
+
 @pytest.mark.usefixtures("files")
-def test_a_file_and_a_host() -> None:
+@pytest.mark.parametrize("other", [["--host", "linux-6.18-x86_64"], ["--device", "/nope"]])
+def test_a_file_and_a_host(other: list[str]) -> None:
     """They exclude each other."""
-    told = run("check", "MMAP", "a.jsonl", "--host", "linux-6.18-x86_64")
-    assert told.err == error("a file and --host are two kinds of hosts", "give one of the two")
+    told = run("check", "MMAP", "a.jsonl", *other)
+    assert told.err == error(f"a file and {other[0]} exclude each other", "give one of them")
+
+
+def test_a_pool_that_is_a_record_itself(files: Path) -> None:
+    """A baseline is checked by what its hosts have in common, and is a part of other pools."""
+    common = run("baseline", "--json", "a.jsonl", "c.jsonl").out
+    (files / "ac.json").write_text(common)
+    assert run("check", "MMAP", "ac.json") == Run(
+        0,
+        "granted: MMAP (bit 0, 0x1) on the baseline of a pool\n"
+        "granted on 1, refused on 0, of 1 record\n",
+        "",
+    )
+    assert run("check", "INIT_SHARED", "ac.json", "a.jsonl").out.endswith("of 2 records\n")
+    (files / "b.jsonl").write_text(records.dumps(B))
+    assert run("baseline", "ac.json", "b.jsonl", "--json").out == (
+        f"{records.dumps(baseline([A, C, B]))}\n"
+    )
+    (files / "system.json").write_text(
+        run("baseline", "--scope", "system", "--json", "system.jsonl").out
+    )
+    assert "none of 1 records has scope vm" in run("check", "MMAP", "system.json").err
 
 
 @pytest.mark.usefixtures("files")
@@ -263,15 +376,51 @@ def test_comparing_with_a_pool(files: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_cannot_be_compared() -> None:
     """Several hosts, none, other documents, and standard input against itself."""
     told = run("compare", "pool.jsonl", "a.jsonl").err
-    assert "pool.jsonl: of 4 records 3 are chosen, not one" in told
-    assert run("compare", "pool.jsonl", "a.jsonl", "--scope", "system").status == 0
-    assert "of 0 records" in run("compare", "none.jsonl", "a.jsonl").err
-    assert "standard input cannot be both" in run("compare", "-", "-").err
+    assert "pool.jsonl: one chosen record is needed, and there are more\n" in told
+    told = run("compare", "pool.jsonl", "a.jsonl", "--vm-type", "4").err
+    assert "pool.jsonl: one chosen record is needed, and 0 of 4 are\n" in told
+    assert "error: none.jsonl holds no record\n" in run("compare", "none.jsonl", "a.jsonl").err
+    assert "standard input cannot be both A and B\n" in run("compare", "-", "-").err
     told = run("compare", "a.jsonl", "broken.jsonl").err
-    assert "at broken.jsonl, line 3, $: it is no JSON" in told
+    assert "at broken.jsonl, line 3, $: it is not JSON" in told
     Path("request.json").write_text(records.dumps(MAINLINE.profiles["private"].request))
     told = run("compare", "a.jsonl", "request.json").err
-    assert "at request.json, line 1: a Request is neither a host nor a baseline" in told
+    assert "at request.json, line 1, $.schema: one of gmemflags/support/1, gmemflags/base" in told
+
+
+@pytest.mark.usefixtures("files")
+def test_comparing_what_is_chosen() -> None:
+    """--scope and --vm-type choose, also in a file of one record; without them one is enough."""
+    assert run("compare", "pool.jsonl", "system.jsonl", "--scope", "system").status == 0
+    assert run("compare", "system.jsonl", "a.jsonl").status == 0
+    for choice in (["--scope", "system"], ["--vm-type", "4"]):
+        told = run("compare", "a.jsonl", "a.jsonl", *choice)
+        assert (told.status, told.out) == (2, "")
+        assert "a.jsonl: one chosen record is needed, and 0 of 1 are\n" in told.err
+    told = run("compare", "system.jsonl", "mixed.jsonl", "--vm-type", "4")
+    assert "system.jsonl: one chosen record is needed, and 0 of 1 are\n" in told.err
+    told = run("compare", "mixed.jsonl", "mixed.jsonl", "--vm-type", "4")
+    assert told.out.startswith("equal: ")
+
+
+def test_comparing_large_files(files: Path) -> None:
+    """Every record counts, wherever it stands, and no more is read than is needed."""
+    line = records.dumps(SYSTEM) + "\n"
+    many = line * (LONGEST // len(line) + 10)
+    (files / "many.jsonl").write_text(f"{many}{records.dumps(A)}\n")
+    assert run("compare", "many.jsonl", "a.jsonl").status == 0
+    (files / "two.jsonl").write_text(f"{records.dumps(C)}\n{many}{records.dumps(A)}\nnonsense\n")
+    assert "and there are more" in run("compare", "two.jsonl", "c.jsonl").err
+
+
+def test_comparing_across_catalogs(files: Path) -> None:
+    """The way on is another record: compare reads hosts as they were recorded."""
+    (files / "own.jsonl").write_text(records.dumps(host(3, "f", FIRECRACKER_SECRET_FREE)))
+    told = run("compare", "a.jsonl", "own.jsonl")
+    assert (told.status, told.out) == (2, "")
+    assert "f was read under firecracker-secret-free" in told.err
+    remedy = "record both under one catalog: `gmemflags show --json --catalog NAME`"
+    assert told.err.endswith(f"to do: {remedy}\n")
 
 
 def test_replaying(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +438,64 @@ def test_replaying(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = run("replay", "decision.json")
     assert told.status == 1
     assert "INIT_SHARED (bit 1, 0x2) is granted now, and was not" in told.out
-    assert "$.schema: one of gmemflags/resolution/1" in run("replay", "a.jsonl").err
+    assert run("replay", "pool.jsonl") == Run(
+        2,
+        "",
+        error(
+            "at pool.jsonl, line 1, $.schema: one of gmemflags/resolution/1 is needed,"
+            " not 'gmemflags/support/1'",
+            "give decisions that `gmemflags check --json` wrote",
+        ),
+    )
+
+
+def test_replaying_many(files: Path) -> None:
+    """A verdict for each decision, and a tally; any other answer makes it a no."""
+    decisions = run("check", "--json", "INIT_SHARED", "pool.jsonl").out
+    (files / "many.jsonl").write_text(f"\n{decisions}")
+    told = run("replay", "many.jsonl")
+    assert (told.status, told.err) == (0, "")
+    first, *_, tally = told.out.splitlines()
+    assert first == "the same: granted: INIT_SHARED (bit 1, 0x2) on host-a"
+    assert tally == "the same answer to 3, another one to 0, of 3 decisions"
+    assert run("replay", "--json", "many.jsonl") == Run(0, decisions, "")
+    other = decisions.replace('"ok":true,"mask":"0x2","low":2', '"ok":true,"mask":"0x1","low":1', 1)
+    (files / "many.jsonl").write_text(other)
+    told = run("replay", "many.jsonl")
+    assert told.status == 1
+    assert told.out.splitlines()[0] == (
+        "another: granted: INIT_SHARED (bit 1, 0x2) on host-a (MMAP (bit 0, 0x1) was granted, and"
+        " is not now; INIT_SHARED (bit 1, 0x2) is granted now, and was not)"
+    )
+    assert told.out.endswith("another one to 1, of 3 decisions\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "odd.json holds no record"),
+        ("\n \n", "odd.json holds no record"),
+        ("nonsense", "at odd.json, $: it is not JSON: Expecting value at character 0"),
+        ("{\n}", "at odd.json, $.schema: it is missing"),
+        (f"{DECISION}\n\n{{}}\n", "at odd.json, line 3, $.schema: it is missing"),
+        (f"{DECISION}{DECISION}", "at odd.json, $: one document is needed, and there is more from"),
+        ("{\n" + " " * LONGEST, f"at odd.json, $: it is longer than {LONGEST} characters"),
+    ],
+    ids=["empty", "blank", "junk", "spread", "second", "together", "long"],
+)
+def test_what_cannot_be_replayed(files: Path, content: str, what: str) -> None:
+    """The file is named, and what wrote such decisions."""
+    (files / "odd.json").write_text(content)
+    told = run("replay", "odd.json")
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"gmemflags: error: {what}")
+    assert told.err.endswith("to do: give decisions that `gmemflags check --json` wrote\n")
+
+
+def test_replaying_one_that_is_spread_over_lines(files: Path) -> None:
+    """A decision that somebody made readable is still one."""
+    (files / "decision.json").write_text("\n" + json.dumps(json.loads(DECISION), indent=2) + "\n")
+    assert run("replay", "decision.json").out.startswith("the same answer\n")
 
 
 def test_progress_on_a_terminal(tmp_path: Path) -> None:
@@ -303,7 +509,7 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
     shown = os.read(main, 10_000).decode()
     os.close(main)
     assert child.stdout.startswith(b"baseline of 40000 hosts")
-    assert shown == "\r\x1b[K16384 hosts\r\x1b[K32768 hosts\r\x1b[K"
+    assert shown == "\r\x1b[K16384 records\r\x1b[K32768 records\r\x1b[K"
     assert run("baseline", str(pool)).err == ""
 
 
@@ -313,5 +519,6 @@ def test_counts() -> None:
     from argparse import Namespace
 
     pool = Pool(Namespace(scope="vm", vm_type=None, skip_bad=False), ["pool.jsonl"])
-    assert [each.origin for each in pool.hosts()] == ["host-a", "host-b", "host-c"]
-    assert (pool.seen, pool.left_out, pool.bad) == (4, 1, 0)
+    assert [support_of(each).origin for each in pool.hosts()] == ["host-a", "host-b", "host-c"]
+    assert (pool.seen, pool.left_out, pool.pools, pool.bad) == (4, 1, 0, 0)
+    assert pool.place == "pool.jsonl, line 4"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gmemflags import MAINLINE, Catalog, Profile, Request, Stage, records
 from gmemflags.__main__ import main
 from gmemflags._cli._out import fold
-from gmemflags._cli._probe import lines, waiting
+from gmemflags._cli._probe import waiting
+from gmemflags._cli._probe_text import lines
 from gmemflags._cli._source import module
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Rule
 from gmemflags.linux import ProbeReport, Vm, probe
@@ -34,7 +35,14 @@ from tests.probing import (
     within,
 )
 from tests.records.values import requests, rules, texts
-from tests.standin.kernel import Standin
+from tests.standin.kernel import (
+    KVM_CREATE_VM,
+    KVM_GET_API_VERSION,
+    Answer,
+    Call,
+    Errno,
+    Standin,
+)
 from tests.strategies import catalogs
 
 MMAP, INIT_SHARED = 1, 2
@@ -66,7 +74,7 @@ def test_a_mainline_kernel_to_the_letter() -> None:
     assert (answer.status, answer.err) == (0, "")
     assert answer.out == (
         f"host    VM of type 0 on /dev/null, Linux {KERNEL}, {MACHINE}\n"
-        "names   linux-mainline\n"
+        "catalog linux-mainline\n"
         "lists   MMAP|INIT_SHARED (0x3)\n"
         f"tried   files of {PAGE} bytes, reserved words of zero: masks tried: 66, among them\n"
         "    every combination of the listed flags\n"
@@ -79,7 +87,7 @@ def test_a_mainline_kernel_to_the_letter() -> None:
         "  EINVAL for all other single bits tried: 62, none of them listed\n"
         "\n"
         "rules that hold in all of this\n"
-        "  no mask takes 0xfffffffffffffffc\n"
+        "  no mask takes any bit of 0xfffffffffffffffc\n"
         "    Observed: bit 2 (0x4, not named by linux-mainline) is refused.\n"
     )
 
@@ -115,13 +123,14 @@ def test_what_no_rule_explains_is_shown() -> None:
 def test_what_is_undetermined_is_shown() -> None:
     """And that the rules are those of a part."""
     text = shown(reported(TREE, 3, {0: 0, 1: 0, 2: errno.EINVAL, 4: errno.EINVAL}))
-    assert "masks tried: 4, among them not every combination of the listed flags\n" in text
+    assert (
+        "masks tried: 4, and not every combination of the listed flags was answered with yes or"
+        " EINVAL\n"
+    ) in text
     assert (
         "\nrules that hold in all of this, which is not everything\n  no mask takes BAZ\n" in text
     )
-    assert text.endswith(
-        "\n\nundetermined: in no mask that was taken, and not all were tried\n  BAR (bit 1, 0x2)"
-    )
+    assert text.endswith("\n\nundetermined: in no mask that was taken\n  BAR (bit 1, 0x2)")
 
 
 def test_where_nothing_follows_nothing_is_said() -> None:
@@ -162,6 +171,39 @@ def test_a_probe_that_ended_early_is_no_answer(number: int, remedy: str, how: li
     assert answer.err.startswith(f"gmemflags: error: {what}\ngmemflags: to do: {remedy}")
     assert answer.err.count("\n") == 2
     assert answer.out
+
+
+@pytest.mark.usefixtures("standin")
+@pytest.mark.parametrize("how", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("number", "limit"), [(0, "3"), (0, "0"), (errno.ENOMEM, "4096")], ids=["few", "none", "errno"]
+)
+def test_a_probe_that_is_not_complete_is_no_answer(number: int, limit: str, how: list[str]) -> None:
+    """Nobody takes a part for the whole: not by the status, and not by the text."""
+    answer = play(3, lambda mask: number if mask == MMAP else 0, "--limit", limit, *how)
+    assert answer.status == 3
+    tried = PART.replace("66", f"{min(int(limit), 66)}")
+    assert answer.err == error(f"the probe is not complete: {tried}", RAISE)
+    assert answer.out
+
+
+@pytest.mark.usefixtures("standin")
+def test_a_type_that_the_host_does_not_list() -> None:
+    """The types that it lists are told, and no recorded host is offered."""
+
+    def kernel(call: Call) -> Answer:
+        if call.request == KVM_GET_API_VERSION:
+            return 12
+        if call.request == KVM_CREATE_VM:
+            return Errno(errno.EINVAL)
+        return {235: 0b1_0001}.get(call.argument, 0)
+
+    answer = Standin(kernel).run(lambda: run("probe", "--device", os.devnull, "--vm-type", "2"))
+    assert (answer.status, answer.out) == (3, "")
+    assert answer.err == error(
+        "VM of type 2 on /dev/null: Invalid argument (errno 22, no-vm)",
+        "ask for a VM type that the host lists: --vm-type 0 or 4",
+    )
 
 
 @pytest.mark.usefixtures("standin")
@@ -295,8 +337,10 @@ def test_a_catalog_to_the_letter() -> None:
     assert '            Request(needs=[Need("MEMORY_ATTRIBUTES", 0x8)]),\n' in rest
 
 
-PART = "masks tried: 66, among them not every combination of the listed flags"
-RAISE = "raise --limit; without --as-catalog, the report shows what else is in the way"
+PART = (
+    "masks tried: 66, and not every combination of the listed flags was answered with yes or EINVAL"
+)
+RAISE = "see the errnos in the report, or raise --limit"
 
 
 @pytest.mark.usefixtures("standin")
@@ -422,4 +466,4 @@ def test_the_real_kernel(vm: Vm) -> None:
     report = probe(vm)
     answer = run("probe")
     assert answer.out.splitlines() == "\n".join(fold(line) for line in lines(report)).splitlines()
-    assert answer.status == (3 if report.stopped else 0)
+    assert answer.status == (1 if report.contradictions else 0 if report.complete else 3)

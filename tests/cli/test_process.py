@@ -83,7 +83,7 @@ def test_a_full_disk_behind_standard_error_changes_nothing() -> None:
             command, stdout=subprocess.PIPE, stderr=full, check=False, text=True, timeout=TIMEOUT
         )
     assert child.returncode == 0
-    assert "names   linux-mainline+flags-hi-300\n" in child.stdout
+    assert "catalog linux-mainline+flags-hi-300\n" in child.stdout
 
 
 @pytest.mark.parametrize("stream", [1, 2])

@@ -25,7 +25,7 @@ def test_every_host_under_every_catalog_fits_on_the_screen(host: str, catalog: s
     assert answer.out.isascii()
     assert max(map(len, answer.out.splitlines())) <= 80
     assert f"host    {host}, {HOSTS[host].how}: " in answer.out
-    assert f"names   {catalog}\n" in answer.out
+    assert f"catalog {catalog}\n" in answer.out
 
 
 def test_without_a_vm_only_dev_kvm_is_asked() -> None:
@@ -89,11 +89,12 @@ def test_a_numbered_flags_hi_is_asked_after_a_warning() -> None:
     answer = run("show", "--host", "linux-6.18-x86_64", "--flags-hi", "250")
     assert answer.status == 0
     assert answer.err == (
-        "gmemflags: warning: capability 250 is read as bits 63:32 of the flags, on your word\n"
-        "gmemflags: to do: make sure of it: a wrong number turns another capability's answer into"
+        "gmemflags: warning: capability 250 is read as bits 63:32 of the flags,"
+        " because you said so\n"
+        "gmemflags: to do: check the number: a wrong one turns another capability's answer into"
         " flags\n"
     )
-    assert "names   linux-mainline+flags-hi-250\n" in answer.out
+    assert "catalog linux-mainline+flags-hi-250\n" in answer.out
     assert "unknowable  " not in answer.out
     assert MAINLINE.capabilities["GUEST_MEMFD_FLAGS_HI"] is None
 
@@ -102,7 +103,7 @@ def test_a_wrong_number_does_what_the_warning_says() -> None:
     """The answer of another capability is shown as a flag that nobody has."""
     answer = run("show", "--host", f"{FIRECRACKER}-x86_64", "--flags-hi", "245")
     assert answer.status == 0
-    assert "on your word (in mainline 245 is KVM_CAP_ARM_SEA_TO_USER)\n" in answer.err
+    assert "because you said so (in mainline 245 is KVM_CAP_ARM_SEA_TO_USER)\n" in answer.err
     assert "does not name bit 2 (0x4), bit 3 (0x8),\n      bit 32 (0x100000000).\n" in answer.out
 
 
@@ -131,15 +132,18 @@ def test_a_device_that_is_no_kvm_is_no_answer(path: str, text: str) -> None:
     """Status 3, with what is wrong and what to do."""
     answer = run("show", "--device", path)
     assert (answer.status, answer.out) == (3, "")
-    assert answer.err.startswith(f"gmemflags: error: {path}: {text}")
+    shown = path or "''"
+    assert answer.err.startswith(f"gmemflags: error: {shown}: {text}")
     assert answer.err.count("\n") == 2
 
 
 @pytest.mark.parametrize("reason", Unavailable)
 def test_a_recorded_host_helps_where_there_is_no_device(reason: Unavailable) -> None:
-    """The library's own remedy, and --host where that makes sense."""
+    """The library's own remedy but for descriptors, and --host where that makes sense."""
     end = as_command_error(KvmUnavailableError(5, "Broken", "it", reason))
     remedy = KvmUnavailableError(5, "Broken", "it", reason).remedy
+    if reason is Unavailable.NOT_KVM:
+        remedy = "give the path of the KVM device, as a rule /dev/kvm"
     helps = reason in (Unavailable.NO_DEVICE, Unavailable.NO_PERMISSION, Unavailable.NOT_KVM)
     assert end.what == f"it: Broken (errno 5, {reason})"
     assert end.remedy == f"{remedy}{'; --host NAME needs no device' if helps else ''}"

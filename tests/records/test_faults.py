@@ -5,9 +5,11 @@ import sys
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from gmemflags import RecordError, resolve
-from gmemflags.records import dumps, loads
+from gmemflags import Need, RecordError, Request, Scope, Stage, Support, resolve
+from gmemflags.catalog import FirecrackerFlag
+from gmemflags.records import dumps, loads, replay
 from gmemflags.records._text import LONGEST
 from tests.records.values import OWN, SAMPLES, host
 
@@ -46,23 +48,24 @@ def error(document: str | bytes) -> RecordError:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("{} {}", "no JSON: Extra data at character 3"),
-        ("\ufeff{}", "no JSON"),
+        ("", "it is not JSON: Expecting value at character 0"),
+        ("{", "not JSON"),
+        ("{} {}", "one document is needed, and there is more from character 3 on"),
+        ("\ufeff{}", "it starts with a byte order mark, which no record has"),
+        ('{"a', "not JSON: Unterminated string starting at character 1"),
         (b"\xff{}", "byte 0 is not UTF-8"),
         ('{"a":1}'.encode("utf-16"), "byte 0 is not UTF-8"),
-        ("[" * 100_000, "nested too deeply"),
-        ('{"a":' * 100_000, "nested too deeply"),
+        ("[" * 100_000, "too deeply nested for a record"),
+        ('{"a":' * 100_000, "too deeply nested for a record"),
         ("[]", "an object is needed, not a list"),
         ("NaN", "NaN is no integer"),
         ("1" * 5000, "a number of 5000 digits is too large"),
-        ('{"a":1,"b":2,"a":1}', "the key 'a' stands there twice"),
+        ('{"a":1,"b":2,"a":1}', "the key 'a' appears twice"),
     ],
     ids=short,
 )
 def test_the_text_itself(document: str | bytes, told: str) -> None:
-    """What is no JSON, or no JSON on which all readers agree, is at fault as a whole."""
+    """What is not JSON, or not JSON on which all readers agree, is at fault as a whole."""
     fault = error(document)
     assert fault.path == "$"
     assert told in fault.problem
@@ -72,7 +75,7 @@ def test_too_long_a_text() -> None:
     """100 MB are refused unread."""
     assert "longer than 16777216 characters" in error(" " * 100_000_000).problem
     assert "longer than" in error(b" " * (LONGEST + 1)).problem
-    assert "no JSON" in error(" " * LONGEST).problem
+    assert "not JSON" in error(" " * LONGEST).problem
 
 
 def test_a_limit_on_digits_that_was_lifted() -> None:
@@ -194,7 +197,7 @@ def test_a_key_twice_deep_inside() -> None:
     """Readers take the first or the last; this one takes neither."""
     document = dumps(host(3)).replace('"kernel"', '"kernel":"5.0","kernel"')
     fault = error(document)
-    assert (fault.path, fault.problem) == ("$.facts", "the key 'kernel' stands there twice")
+    assert (fault.path, fault.problem) == ("$.facts", "the key 'kernel' appears twice")
 
 
 _FLAGS_64 = {f"F{n}": hex(1 << n) for n in range(64)}
@@ -261,6 +264,9 @@ def test_a_part_of_a_catalog(way: str, value: object, path: str) -> None:
         (DECISION, "result", {**DECISION["result"], "mask": "0x2", "low": 2}, "$.result.mask"),
         (DECISION, "request/forbidden", "0x1", "$.result.mask"),
         (DECISION, "host/answers/GUEST_MEMFD", "0", "$.result.mask"),
+        (DECISION, "host/scope", "system", "$.result.mask"),
+        (DECISION, "request/digest", "0", "$.result.mask"),
+        (DECISION, "request/claims", [["0x1", "MAP"]], "$.result.mask"),
         (DECISION, "host/low", 1, "$.host.low"),
         (DECISION, "catalog/rules/0/flag", 1, "$.catalog.rules[0].flag"),
     ],
@@ -268,6 +274,48 @@ def test_a_part_of_a_catalog(way: str, value: object, path: str) -> None:
 def test_a_part_of_a_decision(content: dict[str, Any], way: str, value: object, path: str) -> None:
     """A yes that its own host and request rule out is a lie, too."""
     assert error(changed(content, way, value)).path == path
+
+
+def granted(mask: int, support: Support, request: Request) -> str:
+    """The document of a decision that grants ``mask``, whatever the right answer is."""
+    content = json.loads(dumps(resolve(support, request)))
+    content["result"] = {"ok": True, "mask": hex(mask), "low": mask, "high": 0, "problems": []}
+    return json.dumps(content)
+
+
+MMAP, INIT_SHARED, UNNAMED = 1, 2, 0x40
+WISH = Request(required=MMAP, preferred=[INIT_SHARED | UNNAMED, INIT_SHARED])
+
+
+@pytest.mark.parametrize(
+    ("mask", "support", "request_"),
+    [
+        (MMAP, evolve(host(3), scope=Scope.SYSTEM), Request(required=MMAP)),
+        (UNNAMED, host(0x43), Request(required=UNNAMED)),
+        (MMAP, host(3), Request(required=MMAP, needs=[Need("MEMORY_ATTRIBUTES", 8)])),
+        (MMAP, host(3), Request(required=MMAP, needs=[Need("USERFAULT")])),
+        (MMAP, host(3), Request(required=MMAP, until=Stage.ACCESS)),
+        (MMAP | INIT_SHARED, host(3), Request(required=MMAP)),
+        (INIT_SHARED, host(3), Request(preferred=[MMAP | INIT_SHARED])),
+        (MMAP, host(3), Request(required=FirecrackerFlag.MMAP, claims=[(MMAP, "MAP")])),
+    ],
+    ids=["scope", "unnamed", "need", "never asked", "rule", "unasked", "half a group", "foreign"],
+)
+def test_a_yes_that_its_own_host_and_request_rule_out(
+    mask: int, support: Support, request_: Request
+) -> None:
+    """No file is made with the mask of a record that resolving would refuse."""
+    assert not (answer := resolve(support, request_)).ok or answer.mask != mask
+    fault = error(granted(mask, support, request_))
+    assert fault.path == "$.result.mask"
+    assert fault.problem == f"{mask:#x} is no answer of this host to this request"
+
+
+def test_a_valid_yes_need_not_be_the_best() -> None:
+    """Another version may have chosen otherwise; replay tells that."""
+    again = loads(granted(MMAP, host(3), WISH))
+    assert (again.ok, again.mask) == (True, MMAP)
+    assert not replay(granted(MMAP, host(3), WISH)).same
 
 
 @pytest.mark.parametrize(
@@ -290,6 +338,19 @@ def test_a_part_of_a_decision(content: dict[str, Any], way: str, value: object, 
 def test_a_part_of_a_pool(way: str, value: object, path: str) -> None:
     """Counts, names and the common mask have to agree."""
     assert error(changed(POOL, way, value)).path == path
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "told"),
+    [
+        ("lacking/0x2/count", 4, "a count from 1 to 3 is needed, not 4"),
+        ("lacking/0x2/count", 2, "2 names are needed, not 1"),
+        ("lacking", {}, "the hosts without 0x2 are missing"),
+    ],
+)
+def test_what_a_pool_lacks_is_told(way: str, value: object, told: str) -> None:
+    """In words, with what would be right."""
+    assert error(changed(POOL, way, value)).problem == told
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, RecordError, Request, Support
+from gmemflags import MAINLINE, RecordError, Request, Support, baseline
 from gmemflags.records import _lines as lines_module
 from gmemflags.records import dumps, load_lines, loads
 from gmemflags.records._catalogs import Catalogs
@@ -37,7 +37,7 @@ def test_a_broken_line_is_told_by_number() -> None:
     with pytest.raises(RecordError) as caught:
         next(lines)
     assert caught.value.path == "pool.jsonl, line 4, $.schema"
-    with pytest.raises(RecordError, match=r"^at line 1, \$: it is no JSON"):
+    with pytest.raises(RecordError, match=r"^at line 1, \$: it is not JSON"):
         next(load_lines(["junk"]))
 
 
@@ -48,6 +48,36 @@ def test_broken_lines_can_be_skipped_and_counted() -> None:
     hosts = list(load_lines(lines, bad=bad.append))
     assert [each.origin for each in hosts] == ["@", "b"]
     assert [each.path for each in bad] == ["line 2, $", "line 5, $", "line 7, $"]
+
+
+@pytest.mark.parametrize("ending", ["\n", " \r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", None])
+def test_a_record_spread_over_lines(ending: str, encoding: str | None) -> None:
+    """The error says what makes one line of it."""
+    text = json.dumps(json.loads(GOOD), indent=2).replace("\n", ending)
+    lines: list[str] | list[bytes] = text.splitlines(keepends=True)
+    if encoding:
+        lines = [line.encode(encoding) for line in text.splitlines(keepends=True)]
+    with pytest.raises(RecordError) as caught:
+        list(load_lines(lines))
+    assert caught.value.path == "line 1, $"
+    assert caught.value.problem.startswith("it is not JSON: ")
+    assert caught.value.problem.endswith("; one record a line is needed: `jq -c .` makes that")
+
+
+def test_hosts_and_pools() -> None:
+    """Where both will do, a baseline is read as one."""
+    reader = Lines(Catalogs())
+    pool = baseline([host(3, "@"), host(1, "b")])
+    assert [reader.host(line) for line in (GOOD, dumps(pool), named("b"))] == [
+        host(3, "@"),
+        pool,
+        host(3, "b"),
+    ]
+    with pytest.raises(RecordError, match="gmemflags/support/1, gmemflags/baseline/1 is needed"):
+        reader.host(dumps(Request()))
+    with pytest.raises(RecordError, match="one of gmemflags/support/1 is needed"):
+        reader.support(dumps(pool))
 
 
 def test_other_documents_are_no_hosts() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gmemflags._cli import _options
 from gmemflags._cli._out import emit, progress, say
-from gmemflags._cli._pool import Pool, add_choice, add_skip_bad
+from gmemflags._cli._pool import Pool, add_choice
 from gmemflags._cli._status import CommandError, Status
 from gmemflags.exceptions import PoolError
 from gmemflags.negotiation._fleet import baseline
@@ -23,10 +23,11 @@ def add(parser: ArgumentParser) -> None:
         "files",
         metavar="FILE",
         nargs="*",
-        help="records that `show --json` wrote, one a line; - or nothing is standard input",
+        help="records that `show --json` or `baseline --json` wrote, one a line; - or nothing is"
+        " standard input",
     )
     add_choice(parser)
-    add_skip_bad(parser)
+    _options.add_skip_bad(parser)
     _options.add_json(parser, "the baseline as one JSON record")
 
 
@@ -41,11 +42,17 @@ def run(args: Namespace) -> int:
         common = baseline(chain((first,), hosts))
     except PoolError as error:
         progress("")
-        raise CommandError(
-            str(error), "give hosts of one kind; --vm-type N takes the VMs of one type alone"
-        ) from None
+        raise CommandError(str(error), _remedy(error)) from None
     if args.json:
         emit(dumps(common))
     else:
         say(str(common))
+        if pool.left_out:
+            say(pool.left_out_told().strip())
     return Status.YES
+
+
+def _remedy(error: PoolError) -> str:
+    if "has VM type " in error.problem:
+        return "--vm-type N takes the VMs of one type alone"
+    return "make a baseline for each kind of host"

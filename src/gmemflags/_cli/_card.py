@@ -25,7 +25,7 @@ def card(title: Mapping[str, str], supports: Sequence[Support]) -> str:
     """The whole text about one host; the first support is that of /dev/kvm."""
     system = supports[0]
     lines = [fold(f"{key:<8}{text}", hang=8) for key, text in title.items()]
-    lines.append(f"names   {system.catalog.name}")
+    lines.append(f"catalog {system.catalog.name}")
     for group in _groups(supports):
         lines += ["", *(fold(line) for line in _section(group, system))]
     lines += ["", _register.LEGEND]
@@ -70,13 +70,14 @@ def verdict(support: Support, system: Support) -> Iterator[str]:
     """What the answers mean, in sentences: the noes are told apart."""
     catalog = support.catalog
     if support.guest_memfd is None:
-        yield f"Unknown: {catalog.name} has no number for KVM_CAP_GUEST_MEMFD to ask for."
+        yield f"Unknown: {catalog.name} has no number for KVM_CAP_GUEST_MEMFD, so it was not asked."
     elif not support.guest_memfd and system.guest_memfd:
         yield "No guest_memfd for this type of VM, though the kernel has it for others."
     elif not support.guest_memfd:
         yield "No guest_memfd: the kernel has none, for any type of VM."
     elif not support.answerable:
-        yield f"guest_memfd is there. {catalog.name} has no number to ask for its flags by."
+        listing = "the capability that lists flags"
+        yield f"guest_memfd is there. {catalog.name} has no number for {listing}."
     elif not support.mask:
         yield "guest_memfd takes no flag, as in Linux 6.8 to 6.17: only flags == 0 is valid."
     if support.mask:

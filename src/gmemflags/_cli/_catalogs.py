@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmemflags._cli._options import CATALOGS
+from gmemflags._cli._options import CATALOGS, add_json
 from gmemflags._cli._out import emit, fold, say
 from gmemflags._cli._status import CommandError, Status
 from gmemflags.catalog import format_mask, format_rule
-from gmemflags.catalog._text import describe, describe_mask
+from gmemflags.catalog._text import describe, describe_mask, format_hosts, format_need
 from gmemflags.masks import bits
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
-    from gmemflags.catalog import Catalog, Need, Profile, Rule
+    from gmemflags.catalog import Catalog, Profile, Rule
 
 
 def add(parser: ArgumentParser) -> None:
@@ -25,18 +25,14 @@ def add(parser: ArgumentParser) -> None:
         metavar="NAME",
         nargs="?",
         choices=CATALOGS,
-        help=f"tell all about one of them: {', '.join(CATALOGS)}",
+        help=f"show everything about one catalog: {', '.join(CATALOGS)}",
     )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--json",
-        action="store_true",
-        help="print one JSON record a line, one for each catalog, for programs",
-    )
+    add_json(how, "one JSON record a line, one for each catalog")
     how.add_argument(
         "--graph",
         action="store_true",
-        help="print who requires and excludes whom, as a Mermaid flowchart",
+        help="print which flags require and exclude which, as a Mermaid flowchart",
     )
 
 
@@ -93,10 +89,7 @@ def whole(catalog: Catalog) -> Iterator[str]:
 def _rule(rule: Rule, catalog: Catalog) -> Iterator[str]:
     yield f"  {format_rule(rule, catalog)}"
     yield f"    stage: {rule.stage}"
-    hosts = [f"machine {' or '.join(rule.hosts.machines)}"] if rule.hosts.machines else []
-    if rule.hosts.vm_types:
-        hosts.append(f"VM type {' or '.join(map(str, rule.hosts.vm_types))}")
-    yield f"    hosts: {', '.join(hosts) or 'all'}"
+    yield f"    holds on: {format_hosts(rule.hosts)}"
     yield f"    why: {rule.why}"
     yield f"    source: {rule.source}"
 
@@ -111,13 +104,4 @@ def _profile(profile: Profile, catalog: Catalog) -> Iterator[str]:
     if request.forbidden:
         yield f"    forbidden: {describe_mask(request.forbidden, catalog)}"
     for need in request.needs:
-        yield f"    needs: {_need(need)}"
-
-
-def _need(need: Need) -> str:
-    if not need.bits and not need.any_of:
-        return f"KVM_CAP_{need.capability}"
-    parts = [f"{need.bits:#x}"] if need.bits else []
-    if need.any_of:
-        parts.append(f"one of {', '.join(f'{way:#x}' for way in need.any_of)}")
-    return f"KVM_CAP_{need.capability} with {' and '.join(parts)}"
+        yield f"    needs: {format_need(need)}"

@@ -4,53 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmemflags._cli._out import emit, say
-from gmemflags._cli._pool import Pool
-from gmemflags._cli._status import CommandError, Status
+from gmemflags._cli import _options
+from gmemflags._cli._out import emit, progress, say
+from gmemflags._cli._pool import Pool, support_of
+from gmemflags._cli._request import request, status
+from gmemflags._cli._status import CommandError, Status, as_command_error
 from gmemflags.catalog import Request
+from gmemflags.exceptions import FlagSyntaxError
 from gmemflags.negotiation import resolve
 from gmemflags.records import dumps
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
     from gmemflags.catalog import Catalog
     from gmemflags.negotiation import Resolution
 
 
-def check_pool(
-    args: Namespace,
-    files: Iterable[str],
-    *,
-    request: Callable[[Catalog], Request],
-    status: Callable[[Resolution], Status],
-    under: Catalog | None,
-) -> int:
+def check_pool(args: Namespace, files: Iterable[str]) -> int:
     """Resolve a request for every host of ``files``, and print each answer.
 
-    ``request`` makes it for a catalog; ``under``: read the hosts under this catalog instead of
-    the one that they were recorded under. Returns NO if any host said no, else NO_ANSWER if any
-    gave no answer.
+    Returns NO if any host said no, else NO_ANSWER if any gave no answer.
     """
-    if args.host is not None:
-        raise CommandError("a file and --host are two kinds of hosts", "give one of the two")
     pool = Pool(args, files)
     tally: dict[Status, int] = dict.fromkeys((Status.YES, Status.NO, Status.NO_ANSWER), 0)
-    catalog: Catalog | None = None
-    wanted = Request()
-    for host in pool.hosts():
-        support = host.under(under) if under else host
-        if support.catalog is not catalog:
-            catalog = support.catalog
-            wanted = request(catalog)
-        answer = resolve(support, wanted)
+    for answer in _answers(args, pool):
         tally[status(answer)] += 1
         if args.json:
             emit(dumps(answer))
         else:
             say(answer.headline)
-    if catalog is None:
+    if not any(tally.values()):
         raise pool.none_chosen()
     if not args.json:
         say(_told(tally, pool))
@@ -59,11 +44,38 @@ def check_pool(
     return Status.NO_ANSWER if tally[Status.NO_ANSWER] else Status.YES
 
 
+def _answers(args: Namespace, pool: Pool) -> Iterator[Resolution]:
+    # Under the catalog that was named, or else under that of each record.
+    named = args.catalog is not None or args.flags_hi is not None
+    under = _options.chosen_catalog(args) if named else None
+    catalog: Catalog | None = None
+    wanted = Request()
+    for host in pool.hosts():
+        recorded = support_of(host)
+        support = recorded.under(under) if under else recorded
+        if support.catalog is not catalog:
+            catalog = support.catalog
+            wanted = _wanted(args, catalog, pool)
+        yield resolve(support, wanted)
+
+
+def _wanted(args: Namespace, catalog: Catalog, pool: Pool) -> Request:
+    # An error tells at which record it is: another one may have other names.
+    try:
+        return request(args, catalog)
+    except FlagSyntaxError as error:
+        end = as_command_error(error)
+    except CommandError as error:
+        end = error
+    progress("")
+    raise CommandError(f"at {pool.place}: {end.what}", end.remedy)
+
+
 def _told(tally: dict[Status, int], pool: Pool) -> str:
     yes, no, unknown = tally.values()
     parts = [f"granted on {yes}", f"refused on {no}"]
     if unknown:
         parts.append(f"no answer from {unknown}")
     total = yes + no + unknown
-    left = f" (left out, of another scope or VM type: {pool.left_out})" if pool.left_out else ""
-    return f"{', '.join(parts)}, of {total} host{'s' if total != 1 else ''}{left}"
+    what = "record" if pool.pools else "host"
+    return f"{', '.join(parts)}, of {total} {what}{'s' if total != 1 else ''}{pool.left_out_told()}"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from gmemflags._cli import _options
+from gmemflags._cli._files import STDIN, shown
 from gmemflags._cli._out import emit, say
-from gmemflags._cli._pool import STDIN, add_choice, document, is_chosen, shown
+from gmemflags._cli._pool import Pool, add_choice, support_of
 from gmemflags._cli._status import CommandError, Status
 from gmemflags.catalog import format_mask, format_rule
-from gmemflags.exceptions import RecordError
-from gmemflags.host import Support
+from gmemflags.exceptions import CatalogError
 from gmemflags.negotiation._compare import Relation, compare
-from gmemflags.negotiation._fleet import Baseline
-from gmemflags.records import loads
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from gmemflags.host import Support
     from gmemflags.negotiation._compare import Comparison, Loss
 
 
@@ -27,15 +27,21 @@ def add(parser: ArgumentParser) -> None:
     what = "a file with the record of a host or the baseline of a pool; - is standard input"
     parser.add_argument("a", metavar="A", help=what)
     parser.add_argument("b", metavar="B", help="the same")
-    add_choice(parser)
+    add_choice(parser, None)
     _options.add_json(parser, "the comparison as one JSON document")
 
 
 def run(args: Namespace) -> int:
     """Compare two hosts, and print how they stand to each other."""
     if args.a == args.b == STDIN:
-        raise CommandError("standard input cannot be both", "give a file for one of the two")
-    comparison = compare(_host(args.a, args), _host(args.b, args))
+        raise CommandError(
+            "standard input cannot be both A and B", "give a file for one of the two"
+        )
+    try:
+        comparison = compare(_host(args.a, args), _host(args.b, args))
+    except CatalogError as error:
+        remedy = "record both under one catalog: `gmemflags show --json --catalog NAME`"
+        raise CommandError(str(error), remedy) from None
     if args.json:
         emit(dumps(_content(comparison)))
     else:
@@ -44,32 +50,21 @@ def run(args: Namespace) -> int:
 
 
 def _host(name: str, args: Namespace) -> Support:
-    # The one host of a file; of several those that --scope and --vm-type choose.
-    found: list[Support] = []
-    for number, line in enumerate(document(name).splitlines(), 1):
-        if line.strip():
-            found.append(_support(line, f"{shown(name)}, line {number}"))
-    chosen = [host for host in found if len(found) == 1 or is_chosen(host, args)]
+    # The one chosen record of a file; no more is read than shows that there are several.
+    pool = Pool(args, [name])
+    records = pool.records()
+    head = list(islice(records, 2))
+    if len(head) == 1 and args.scope is None:
+        pool.scope = support_of(head[0]).scope
+    chosen = list(islice(filter(pool.is_chosen, chain(head, records)), 2))
     if len(chosen) == 1:
-        return chosen[0]
+        return support_of(chosen[0])
+    if not pool.seen:
+        raise pool.none_chosen()
+    found = "there are more" if chosen else f"0 of {pool.seen} are"
     raise CommandError(
-        f"{shown(name)}: of {len(found)} records {len(chosen)} are chosen, not one",
+        f"{shown(name)}: one chosen record is needed, and {found}",
         "choose one with --scope and --vm-type, or put a pool together with `gmemflags baseline`",
-    )
-
-
-def _support(line: bytes, place: str) -> Support:
-    try:
-        value = loads(line)
-    except RecordError as error:
-        raise RecordError(f"{place}, {error.path}", error.problem) from None
-    if isinstance(value, Baseline):
-        return value.support
-    if isinstance(value, Support):
-        return value
-    raise CommandError(
-        f"at {place}: a {type(value).__name__} is neither a host nor a baseline",
-        "give a record that `gmemflags show --json` or `gmemflags baseline --json` wrote",
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog import Always, Excludes, Never, Refused, Requires, format_mask
-from gmemflags.catalog._text import format_rule
+from gmemflags.catalog import Always, Excludes, Hosts, Never, Refused, Requires, format_mask
+from gmemflags.catalog._text import format_hosts, format_rule
 from gmemflags.masks import bits
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _node(end: End, catalog: Catalog) -> tuple[str, str]:
 
 
 def _edges(rule: Rule, catalog: Catalog) -> Iterator[Edge]:
-    when = f"at {rule.stage}{_where(rule)}"
+    where = "" if rule.hosts == Hosts() else f", on {format_hosts(rule.hosts)}"
+    when = f"at {rule.stage}{where}"
     for lefts, arrow, text, rights in _relations(rule, catalog):
         for left, right in product(lefts, rights):
             yield left, f'{arrow}|"{text}, {when}"|', right
@@ -71,8 +72,3 @@ def _relations(rule: Rule, catalog: Catalog) -> list[Relation]:
             return [((_NONE,), "-->", "is exactly this", (rule.mask,))]
         case _:
             raise TypeError(f"{format_rule(rule, catalog)} cannot be drawn")
-
-
-def _where(rule: Rule) -> str:
-    parts = [*rule.hosts.machines, *(f"VM type {number}" for number in rule.hosts.vm_types)]
-    return f", on {', '.join(parts)}" if parts else ""

@@ -61,7 +61,7 @@ class RecordedHost:
     def title(self) -> dict[str, str]:
         """What this host is, and how its answers came about."""
         asked = "a real host was asked" if self.recorded else "no such host was asked"
-        return {"host": f"{self.name}, {self.how}: {asked}", "from": self.source}
+        return {"host": f"{self.name}, {self.how}: {asked}", "source": self.source}
 
     @property
     def system(self) -> Backend:

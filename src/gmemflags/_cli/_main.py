@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import suppress
 from importlib import import_module
 from textwrap import wrap
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
@@ -22,15 +23,17 @@ COMMANDS = {
     "probe": "Try which combinations a VM takes, and learn the rules behind them.",
     "compare": "Compare two hosts: which has more, and what is lost on the other.",
     "baseline": "Tell what every host of a pool has, and which hosts lack the rest.",
-    "replay": "Resolve a recorded decision again: is the answer still the same?",
+    "replay": "Resolve recorded decisions again: is the answer still the same?",
     "catalogs": "List the flags, numbers, rules and profiles of kernel trees.",
 }
+_LISTED = f"name one of {', '.join(COMMANDS)}: `gmemflags COMMAND --help` tells more"
 _EXIT = """\
 exit status:
   0  yes, or done
   1  no, and the no is well founded
   2  the command or its input is wrong
-  3  no answer could be had: no device, no permission, or only an upper bound
+  3  no answer could be had: no device, no permission, an incomplete probe,
+     only an upper bound, or output that cannot be written
 """
 
 
@@ -83,15 +86,18 @@ def _told(argv: list[str]) -> int:
         end = error
     except TELLABLE as error:
         end = as_command_error(error)
+    with suppress(CommandError):  # of two faults the first is told
+        flush()
     complain(end.what, end.remedy)
     return end.status
 
 
 def _run(argv: list[str]) -> int:
     try:
-        if argv and argv[0] in COMMANDS:
-            return _command(argv[0], argv[1:])
-        return _top(argv)
+        words = argv[1:] if argv[:1] == ["--"] else argv
+        if words and words[0] in COMMANDS:
+            return _command(words[0], words[1:])
+        return _top(words)
     except SystemExit:  # argparse, after a help text
         return Status.YES
 
@@ -112,16 +118,23 @@ def _top(argv: list[str]) -> int:
     )
     parser.add_argument("command", nargs="?", metavar="COMMAND", help="what to do: see below")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    args = parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if args.command is not None and args.command not in COMMANDS:
+        raise _no_command(args.command)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if args.version:
         emit(f"gmemflags {version('gmemflags')}")
         return Status.YES
-    if args.command in COMMANDS:
-        return _command(args.command, [])
-    listed = f"name one of {', '.join(COMMANDS)}: `gmemflags COMMAND --help` tells more"
-    if args.command is None:
-        raise CommandError("no command is given", listed)
-    raise CommandError(f"no command is called {args.command!r}", listed)
+    raise CommandError("no command is given", _LISTED)
+
+
+def _no_command(name: str) -> CommandError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[:20].lower(), COMMANDS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return CommandError(f"no command is called {name!r}{hint}", _LISTED)
 
 
 def version(distribution: str) -> str:

@@ -38,10 +38,13 @@ def fold(line: str, width: int = WIDTH, hang: int = 4) -> str:
 
 
 def say(text: str) -> None:
-    """Print lines for people; on a terminal, long ones are folded."""
+    """Print lines for people; on a terminal, long ones are folded.
+
+    A terminal of fewer columns than usual breaks them itself: drawings and tables stay whole.
+    """
     stream = sys.stdout
     if stream is not None and stream.isatty():
-        width = max(os.get_terminal_size(stream.fileno()).columns or WIDTH, 20)
+        width = max(os.get_terminal_size(stream.fileno()).columns, WIDTH)
         text = "\n".join(fold(line, width) for line in text.split("\n"))
     emit(text)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gmemflags._cli import _options
+from gmemflags._cli._machine import opened, vm_types
 from gmemflags._cli._out import complain, emit, say
 from gmemflags._cli._status import Status, as_command_error
-from gmemflags.catalog import Capability
 from gmemflags.exceptions import (
     CapabilityQueryError,
     InconsistentAnswerError,
     KvmUnavailableError,
 )
 from gmemflags.host import query
-from gmemflags.masks import bits
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags._cli._options import Machine
+    from gmemflags._cli._machine import Machine
     from gmemflags.catalog import Catalog
     from gmemflags.host import Support
 
@@ -28,7 +27,7 @@ def add(parser: ArgumentParser) -> None:
     """Add the options of ``show``."""
     _options.add_host(parser)
     parser.add_argument(
-        "--no-create-vm", action="store_true", help="ask /dev/kvm alone and make no VM"
+        "--no-create-vm", action="store_true", help="ask the device alone, and make no VM"
     )
     _options.add_catalog(parser)
     _options.add_json(parser, "one JSON record a line, one for each descriptor that was asked")
@@ -37,7 +36,7 @@ def add(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Ask, and print what was said."""
     catalog = _options.chosen_catalog(args)
-    with _options.opened(args) as machine:
+    with opened(args) as machine:
         supports = [query(machine.system, catalog)]
         wanted = [] if args.no_create_vm else vm_types(supports[0])
         supports += ask_vms(machine, catalog, wanted)
@@ -51,12 +50,6 @@ def run(args: Namespace) -> int:
 
         say(card(machine.title, supports))
     return Status.YES if len(supports) == 1 + len(wanted) else Status.NO_ANSWER
-
-
-def vm_types(system: Support) -> list[int]:
-    """The VM types that the host lists; type 0 alone where it lists none."""
-    listed = system.answer(Capability.VM_TYPES) or 1
-    return [bit.bit_length() - 1 for bit in bits(listed)]
 
 
 def ask_vms(machine: Machine, catalog: Catalog, wanted: list[int]) -> list[Support]:

@@ -27,7 +27,7 @@ class Status(IntEnum):
     USAGE = 2
     """The command or its input is wrong."""
     NO_ANSWER = 3
-    """No device, no permission, or only an upper bound."""
+    """No device, no permission, an incomplete probe, only an upper bound, or no output."""
     INTERRUPTED = 130
     """As a shell has it: 128 and SIGINT."""
     BROKEN_PIPE = 141
@@ -54,13 +54,16 @@ _REMEDIES: dict[type[Exception], tuple[str, Status]] = {
         Status.USAGE,
     ),
     CatalogError: ("choose another catalog, or another number for --flags-hi", Status.USAGE),
-    RecordError: ("give a record that `gmemflags show --json` wrote", Status.USAGE),
+    RecordError: (
+        "give records that `gmemflags show --json` or `gmemflags baseline --json` wrote",
+        Status.USAGE,
+    ),
     CapabilityQueryError: (
         "see the errno; a sandbox (seccomp, a security module) may refuse KVM's ioctls",
         Status.NO_ANSWER,
     ),
     InconsistentAnswerError: (
-        "no kernel answers so: look at what stands between this process and KVM",
+        "no kernel gives such an answer: check what runs between this process and KVM",
         Status.NO_ANSWER,
     ),
 }
@@ -72,5 +75,12 @@ def as_command_error(error: Exception) -> CommandError:
     """The end that one of the errors in ``TELLABLE`` is."""
     if isinstance(error, KvmUnavailableError):
         more = "; --host NAME needs no device" if error.reason in _NO_DEVICE_NEEDED else ""
-        return CommandError(str(error), error.remedy + more, Status.NO_ANSWER)
+        return CommandError(str(error), remedy(error) + more, Status.NO_ANSWER)
     return CommandError(str(error), *_REMEDIES[type(error)])
+
+
+def remedy(error: KvmUnavailableError) -> str:
+    """What to do about it at a keyboard, where nobody gives descriptors."""
+    if error.reason is Unavailable.NOT_KVM:
+        return "give the path of the KVM device, as a rule /dev/kvm"
+    return error.remedy

@@ -19,7 +19,7 @@ from gmemflags.catalog._fields import as_mask, as_masks, is_a, several, shown_ma
 from gmemflags.catalog._rules import Stage
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import InvalidMaskError
-from gmemflags.masks._words import bits, shown, u64
+from gmemflags.masks._words import bits, u64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +37,8 @@ class Prerequisites(StrEnum):
 
 
 def _name(value: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a capability is named by a text, not {shown(value)}")
-    return str(value).removeprefix("KVM_CAP_")
+    (name,) = several([value], str, "capabilities by their names")
+    return str(name).removeprefix("KVM_CAP_")
 
 
 @frozen

@@ -111,7 +111,7 @@ class Descriptor(Backend):
 
 def caller(descriptor: Descriptor) -> Ioctl:
     """The ioctl of a descriptor, for the modules of this room."""
-    return descriptor._ioctl  # noqa: SLF001  # not for users
+    return descriptor._ioctl  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
 
 
 def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:

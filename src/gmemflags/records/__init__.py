@@ -54,7 +54,7 @@ def dumps(value: Value) -> str:
     """
     document = _json(content_of(value), separators=(",", ":"))
     if loads(document, catalogs=()) != value:
-        raise RecordError("$", "the document would not say all of this value")
+        raise RecordError("$", "a document cannot hold all of this value")
     return document
 
 
@@ -62,6 +62,9 @@ def loads(document: str | bytes, *, catalogs: Iterable[Catalog] = ()) -> Any:
     """The value of one document; bytes are UTF-8.
 
     ``catalogs``: more catalogs that a document may refer to by name and digest.
+
+    The yes of a Resolution is read only if it is a valid answer to its own request; :func:`replay`
+    tells whether it is the best one.
 
     Raises :exc:`~gmemflags.exceptions.RecordError` for everything that is no such document, with
     the path to the fault. Time and memory are linear in the length, which is at most 16 Mi.

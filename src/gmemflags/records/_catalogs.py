@@ -1,4 +1,4 @@
-"""Catalogs and requests from plain values; ``catalog/_plain.py`` makes those.
+"""Catalogs from plain values; ``catalog/_plain.py`` makes those.
 
 A catalog that ships is referred to by name and digest, so that a record under it stays short, and
 any other one is written out. A catalog from a document is a claim like every other: it is built
@@ -13,29 +13,24 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from gmemflags.catalog import (
-    FIRECRACKER_SECRET_FREE,
-    MAINLINE,
     Always,
     Catalog,
     Excludes,
     Hosts,
-    Need,
     Never,
-    Prerequisites,
     Profile,
     Refused,
-    Request,
     Requires,
-    Scope,
     Stage,
 )
+from gmemflags.catalog._out_of_tree import SHIPPED
 from gmemflags.catalog._plain import plain
 from gmemflags.exceptions import GmemFlagsError
 from gmemflags.masks._flagword import flag_class
+from gmemflags.records._requests import request
 from gmemflags.records._shapes import (
     Fault,
     below,
-    is_list,
     is_object,
     items,
     mask,
@@ -45,7 +40,6 @@ from gmemflags.records._shapes import (
     optional,
     record,
     text,
-    within,
 )
 from gmemflags.records._text import quoted
 
@@ -64,39 +58,7 @@ _LONGEST_REMEMBERED = 1 << 16
 _FLAG_NAME = re.compile("[A-Z_][A-Z0-9_]*")
 
 _masks = items(mask)
-_need = record({"capability": text, "bits": mask, "any_of": _masks})
 _hosts = record({"machines": items(text), "vm_types": items(number)})
-
-
-def need(value: object) -> Need:
-    """One need."""
-    return Need(**_need(value))
-
-
-def _claim(value: object) -> tuple[int, str]:
-    pair = is_list(value)
-    if len(pair) != 2:
-        raise Fault("a bit and its name are needed")
-    return within(0, mask, pair[0]), within(1, text, pair[1])
-
-
-_REQUEST: dict[str, Any] = {
-    "required": mask,
-    "preferred": _masks,
-    "forbidden": mask,
-    "needs": items(need),
-    "prerequisites": one_of(Prerequisites),
-    "until": one_of(Stage),
-    "scope": one_of(Scope),
-    "digest": optional(text),
-    "claims": items(_claim),
-}
-_request = record(_REQUEST)
-
-
-def request(value: object) -> Request:
-    """One request."""
-    return Request(**_request(value))
 
 
 def _decode_hosts(value: object) -> Hosts:
@@ -167,7 +129,7 @@ def _build(content: dict[str, Any]) -> Catalog:
 
 @cache
 def _shipped() -> dict[tuple[str, str], Catalog]:
-    return _by_digest((MAINLINE, FIRECRACKER_SECRET_FREE))
+    return _by_digest(SHIPPED)
 
 
 def _by_digest(catalogs: Iterable[Catalog]) -> dict[tuple[str, str], Catalog]:

@@ -1,4 +1,4 @@
-"""Whole decisions to plain values and back: host, catalog, request, and the result of then.
+"""Whole decisions to plain values and back: host, catalog, request, and the result at that time.
 
 The catalog is written in full, so that a decision can be resolved again wherever it is, and by
 any later version of this library. Nothing is resolved here.
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmemflags.catalog._plain import plain, plain_need, plain_request
 from gmemflags.negotiation import Problem, Reason, Resolution
-from gmemflags.records._catalogs import need, request
+from gmemflags.negotiation._resolve import valid
+from gmemflags.records._requests import need, request
 from gmemflags.records._shapes import (
     Fault,
     as_is,
@@ -23,9 +24,8 @@ from gmemflags.records._shapes import (
     record,
     text,
     within,
-    words,
 )
-from gmemflags.records._supports import decode_host, plain_host, plain_words
+from gmemflags.records._supports import decode_host, plain_host, plain_words, words
 
 if TYPE_CHECKING:
     from gmemflags.catalog import Catalog
@@ -106,12 +106,13 @@ def decode_decision(value: object, catalogs: Catalogs) -> Resolution:
 
 
 def decode_resolution(value: object, catalogs: Catalogs) -> Resolution:
-    """The decision, unless it says yes to what its own host or request rules out."""
+    """The decision, unless it says yes to what its own host, request or rules rule out.
+
+    Whoever is handed a yes creates files with it. Whether there is a better mask, and whether a
+    no is right, is not asked here: that takes resolving it again.
+    """
     resolution = decode_decision(value, catalogs)
-    if resolution.ok:
-        support, asked, granted = resolution.support, resolution.request, resolution.mask
-        lies = granted & ~support.mask | asked.required & ~granted | granted & asked.forbidden
-        if lies or not support.guest_memfd:
-            problem = f"{granted:#x} is no answer of this host to this request"
-            raise Fault(problem, "result", "mask")
+    if resolution.ok and not valid(resolution.support, resolution.request, resolution.mask):
+        problem = f"{resolution.mask:#x} is no answer of this host to this request"
+        raise Fault(problem, "result", "mask")
     return resolution

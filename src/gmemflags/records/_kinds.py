@@ -17,10 +17,10 @@ from gmemflags.host import Support
 from gmemflags.negotiation import Resolution
 from gmemflags.negotiation._fleet import Baseline
 from gmemflags.negotiation._probe_report import ProbeReport
-from gmemflags.records._catalogs import request
 from gmemflags.records._decisions import decode_resolution, plain_resolution
 from gmemflags.records._pools import decode_baseline, plain_baseline
 from gmemflags.records._probes import decode_probe_report, plain_probe_report
+from gmemflags.records._requests import request
 from gmemflags.records._shapes import Fault, is_object, wrong
 from gmemflags.records._supports import decode_support, plain_support
 from gmemflags.records._text import as_text, parse

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from gmemflags.exceptions import RecordError
 from gmemflags.host import HostFacts, Support
 from gmemflags.records._kinds import read
+from gmemflags.records._pools import decode_baseline
 from gmemflags.records._shapes import Fault, record
 from gmemflags.records._supports import decode_facts, decode_support
 from gmemflags.records._text import as_text, parse
@@ -22,11 +23,15 @@ from gmemflags.records._text import as_text, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from gmemflags.negotiation._fleet import Baseline
     from gmemflags.records._catalogs import Catalogs
+
+    Document = str | bytes
 
 V = TypeVar("V")
 
-_ONLY = {"gmemflags/support/1": decode_support}
+_HOSTS = {"gmemflags/support/1": decode_support}
+_AND_POOLS = {**_HOSTS, "gmemflags/baseline/1": decode_baseline}
 _value_at = JSONDecoder().raw_decode
 _HEAD = '{"schema":"gmemflags/support/1","origin":"'
 _REST = ',"scope":'
@@ -59,7 +64,7 @@ class Lines:
         self._facts = _Texts[HostFacts]()
         self._rests = _Texts[dict[str, Any]]()
 
-    def support(self, document: str | bytes) -> Support:
+    def support(self, document: Document) -> Support:
         """The Support of one document.
 
         Raises :exc:`~gmemflags.exceptions.RecordError` if it is no record of one.
@@ -86,8 +91,19 @@ class Lines:
                     return copy
         return self._long_way(text)
 
+    def host(self, document: Document) -> Support | Baseline:
+        """The Support or the Baseline of one document, which stands for its hosts.
+
+        Raises :exc:`~gmemflags.exceptions.RecordError` if it is neither.
+        """
+        text = as_text(document)
+        if text.startswith(_HEAD):
+            return self.support(text)
+        host: Support | Baseline = read(text, self._catalogs, _AND_POOLS)
+        return host
+
     def _long_way(self, text: str) -> Support:
-        support: Support = read(text, self._catalogs, _ONLY)
+        support: Support = read(text, self._catalogs, _HOSTS)
         return support
 
     def _read_facts(self, member: str) -> HostFacts | None:
@@ -103,27 +119,43 @@ class Lines:
 
 
 def supports(
-    lines: Iterable[str | bytes],
+    lines: Iterable[Document],
     catalogs: Catalogs,
     name: str,
     bad: Callable[[RecordError], object] | None,
 ) -> Iterator[Support]:
     """The hosts of ``lines``; see :func:`gmemflags.records.load_lines`."""
-    read_one = Lines(catalogs).support
+    return located(lines, Lines(catalogs).support, name, bad)
+
+
+def located(
+    lines: Iterable[Document],
+    read_one: Callable[[Document], V],
+    name: str,
+    bad: Callable[[RecordError], object] | None = None,
+) -> Iterator[V]:
+    """What ``read_one`` makes of each line that is not blank; errors say which line it was."""
     place = f"{name}, line" if name else "line"
     number = 0
     try:
         for number, line in enumerate(lines, 1):
             try:
-                support = read_one(line)
+                value = read_one(line)
             except RecordError as error:
                 if line and not line.isspace():
-                    located = RecordError(f"{place} {number}, {error.path}", error.problem)
+                    problem = error.problem + _spread(line)
+                    told = RecordError(f"{place} {number}, {error.path}", problem)
                     if bad is None:
-                        raise located from None
-                    bad(located)
+                        raise told from None
+                    bad(told)
                 continue
-            yield support
+            yield value
     except UnicodeDecodeError:  # a file that was opened as text; where it goes on is not known
-        problem = "it is not UTF-8; open the file as bytes to go on behind such a line"
+        problem = "it is not UTF-8; open the file as bytes to continue after such a line"
         raise RecordError(f"{place} {number + 1}, $", problem) from None
+
+
+def _spread(line: Document) -> str:
+    # What to do about a document of several lines, which begins with a brace alone.
+    alone = line.strip() == (b"{" if isinstance(line, bytes) else "{")
+    return "; one record a line is needed: `jq -c .` makes that" if alone else ""

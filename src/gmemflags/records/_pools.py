@@ -46,10 +46,11 @@ _pool = record({"support": as_is, **_hosts, "lacking": members(_counted)})
 
 def _lacking(content: dict[str, Any], most: int) -> Lacking:
     count, named = content["count"], len(content["first"])
+    needed = min(count, _NAMED)
     if not 0 < count <= most:
-        raise Fault(f"{count} hosts are none, or more than there are", "count")
-    if named != min(count, _NAMED):
-        raise Fault(f"the first {min(count, _NAMED)} of {count} hosts are named", "first")
+        raise Fault(f"a count from 1 to {most} is needed, not {count}", "count")
+    if named != needed:
+        raise Fault(f"{needed} names are needed, not {named}", "first")
     return Lacking(count, content["first"])
 
 
@@ -76,5 +77,5 @@ def decode_baseline(value: object, catalogs: Catalogs) -> Baseline:
             raise
     for bit in bits(support.catalog.named & ~support.mask):
         if bit not in lacking:
-            raise Fault(f"who lacks {hex(bit)} is not told", "lacking")
+            raise Fault(f"the hosts without {hex(bit)} are missing", "lacking")
     return Baseline(support=support, count=everyone.count, lacking=lacking, first=everyone.first)

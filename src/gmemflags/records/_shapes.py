@@ -203,16 +203,3 @@ def _other_keys(value: dict[str, object], shape: Mapping[str, Any]) -> Fault:
         if name not in value:
             return Fault("it is missing", name)
     return Fault("no such key is known", next(name for name in value if name not in shape))
-
-
-def words(value: dict[str, Any]) -> int | None:
-    """The mask of an object that has ``mask`` and its words ``low`` and ``high``.
-
-    None if all three are. Raises :class:`Fault` if they do not agree.
-    """
-    whole: int | None = value["mask"]
-    for name, word in (("low", whole and whole & WORD), ("high", whole and whole >> 32)):
-        if value[name] != word:
-            told = None if whole is None else hex(whole)
-            raise Fault(f"{value[name]} is not the {name} word of the mask {told}", name)
-    return whole

@@ -12,6 +12,7 @@ from gmemflags.catalog import Scope
 from gmemflags.exceptions import CatalogError, InconsistentAnswerError
 from gmemflags.host import HostFacts, Support
 from gmemflags.masks import split_words
+from gmemflags.masks._words import WORD
 from gmemflags.records._catalogs import shared_form
 from gmemflags.records._shapes import (
     Fault,
@@ -25,7 +26,6 @@ from gmemflags.records._shapes import (
     record,
     text,
     within,
-    words,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +37,19 @@ def plain_words(value: int) -> dict[str, Any]:
     """A mask, and its two words as numbers, which any database can AND."""
     low, high = split_words(value)
     return {"mask": hex(value), "low": low, "high": high}
+
+
+def words(value: dict[str, Any]) -> int | None:
+    """The mask of an object that has what :func:`plain_words` writes; None if all three are.
+
+    Raises :class:`Fault` if they do not agree.
+    """
+    whole: int | None = value["mask"]
+    for name, word in (("low", whole and whole & WORD), ("high", whole and whole >> 32)):
+        if value[name] != word:
+            told = None if whole is None else hex(whole)
+            raise Fault(f"{value[name]} is not the {name} word of the mask {told}", name)
+    return whole
 
 
 def plain_host(support: Support) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
         return found
     left = dict(found)
     twice = next(key for key, _ in pairs if left.pop(key, Flaw) is Flaw)
-    return Flaw(f"the key {quoted(twice)} stands there twice")
+    return Flaw(f"the key {quoted(twice)} appears twice")
 
 
 def _integer(text: str) -> int | Flaw:
@@ -71,11 +71,19 @@ def as_text(document: str | bytes) -> str:
 def parse(text: str) -> object:
     """The value of a JSON text, with a :class:`Flaw` for what is wrong inside it.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for what is no JSON, or nested too deeply.
+    Raises :exc:`~gmemflags.exceptions.RecordError` for what is not JSON, or too deeply nested.
     """
     try:
         return _DECODER.decode(text)
     except JSONDecodeError as error:
-        raise RecordError("$", f"it is no JSON: {error.msg} at character {error.pos}") from None
+        raise RecordError("$", _problem(error)) from None
     except RecursionError:
-        raise RecordError("$", "it is nested too deeply, as no record is") from None
+        raise RecordError("$", "it is too deeply nested for a record") from None
+
+
+def _problem(error: JSONDecodeError) -> str:
+    if error.doc.startswith("\ufeff"):
+        return "it starts with a byte order mark, which no record has"
+    if error.msg == "Extra data":
+        return f"one document is needed, and there is more from character {error.pos} on"
+    return f"it is not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
