@@ -16,10 +16,10 @@ from gmemflags import MAINLINE, Catalog, Profile, Request, Stage, records
 from gmemflags.__main__ import main
 from gmemflags._cli._out import fold
 from gmemflags._cli._probe import waiting
-from gmemflags._cli._probe_text import lines
 from gmemflags._cli._source import module
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Rule
 from gmemflags.linux import ProbeReport, Vm, probe
+from gmemflags.negotiation._probe_text import lines
 from tests.cli.runs import Run, error, run
 from tests.negotiation.hidden import KERNELS, TREE
 from tests.probing import (

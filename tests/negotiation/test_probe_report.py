@@ -343,3 +343,11 @@ def test_a_report_pickles() -> None:
     assert copy == report
     assert copy.rules == report.rules
     assert bits(copy.undetermined) == ()
+
+
+def test_a_report_as_text() -> None:
+    """What the command line prints, long lines as they are."""
+    text = str(swept(MAINLINE, 3, obeying(requires(1, 2))))
+    assert text.startswith("host    a fake host, Linux 6.18.0, x86_64\ncatalog linux-mainline\n")
+    assert "\n  MMAP requires INIT_SHARED\n" in text
+    assert "\n  MMAP (bit 0, 0x1) is refused, and linux-mainline allows it" in text

@@ -10,12 +10,12 @@ from attrs import evolve
 from gmemflags._cli import _options
 from gmemflags._cli._machine import device, made, of_this_node
 from gmemflags._cli._out import complain, emit, fold, progress, say
-from gmemflags._cli._probe_text import extent, lines
 from gmemflags._cli._status import CommandError, Status, remedy
 from gmemflags.catalog import parse_mask
 from gmemflags.exceptions import KvmUnavailableError
 from gmemflags.linux import Kvm, probe
 from gmemflags.linux._create import MEANINGS
+from gmemflags.negotiation._probe_text import extent
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -75,7 +75,7 @@ def run(args: Namespace) -> int:
     elif args.as_catalog is not None:
         emit(_module(report, args.as_catalog or f"{catalog.name}-probed"))
     else:
-        say("\n".join(fold(line) for line in lines(report)))
+        say("\n".join(fold(line) for line in str(report).splitlines()))
     if not report.complete:
         verb = "is not complete" if report.stopped is None else "ended early"
         complain(f"the probe {verb}: {extent(report)}", _way_on(report))

@@ -49,7 +49,8 @@ class ProbeReport:
     """What KVM_CREATE_GUEST_MEMFD answered to each mask that was tried on one VM.
 
     ``support``: what the VM listed. ``observations``: 0 for taken or an errno, by mask. ``size``
-    of the files in bytes. ``stopped``: the errno that ended the probe early, or None.
+    of the files in bytes. ``stopped``: the errno that ended the probe early, or None. ``str()``
+    tells all of it.
     """
 
     __module__ = "gmemflags.linux"
@@ -58,6 +59,11 @@ class ProbeReport:
     observations: Mapping[int, int] = field(converter=_observations)
     size: int
     stopped: int | None = None
+
+    def __str__(self) -> str:
+        from gmemflags.negotiation._probe_text import lines  # noqa: PLC0415  # seldom wanted
+
+        return "\n".join(lines(self))
 
     @cached_property
     def _learnt(self) -> tuple[tuple[Rule, ...], frozenset[int]]:

@@ -1,19 +1,22 @@
-"""The report of a probe as text: each mask with its answer, and what follows from them."""
+"""The report of a probe as text: each mask with its answer, and what follows from them.
+
+Sentences only; nothing is decided here.
+"""
 
 from __future__ import annotations
 
 from errno import EINVAL, errorcode
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog import format_mask, format_rule
-from gmemflags.catalog._text import describe, describe_mask
-from gmemflags.masks import bits
+from gmemflags.catalog._text import describe, describe_mask, format_mask, format_rule
+from gmemflags.masks._words import bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gmemflags.catalog import Catalog, Rule
-    from gmemflags.linux import ProbeReport
+    from gmemflags.catalog._catalog import Catalog
+    from gmemflags.catalog._rules import Rule
+    from gmemflags.negotiation._probe_report import ProbeReport
 
 
 def extent(report: ProbeReport) -> str:
