@@ -319,11 +319,19 @@ def test_hosts_are_kept_as_tuples() -> None:
     assert hash(hosts) == hash(Hosts(machines=("x86_64",), vm_types=(0, 5)))
 
 
-@pytest.mark.parametrize("wrong", [{"machines": "x86_64"}, {"vm_types": ["5"]}], ids=str)
-def test_hosts_that_no_host_could_meet(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"machines": "x86_64"}, "machines are several texts, not the one text 'x86_64'"),
+        ({"vm_types": [0, "5"]}, "VM types are numbers, not (0, '5')"),
+    ],
+    ids=str,
+)
+def test_hosts_that_no_host_could_meet(wrong: dict[str, Any], problem: str) -> None:
     """A text is no list of machines: taken for one, the rule would silently apply nowhere."""
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError) as caught:
         Hosts(**wrong)
+    assert str(caught.value) == problem
 
 
 def test_the_stage_of_a_rule_is_a_stage() -> None:

@@ -133,6 +133,7 @@ def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
     """It was given to somebody else's number: under mainline bits 63 to 32 are never known."""
     with pytest.raises(CatalogError) as caught:
         support_of(GUEST_MEMFD=1, GUEST_MEMFD_FLAGS=3, **{name: 1})
+    assert caught.value.catalog == "linux-mainline"
     assert caught.value.problem == f"a host answered {name}, which has no number here"
 
 

@@ -50,6 +50,12 @@ def test_the_complement_is_that_of_64_bits(flags: type[FlagWord]) -> None:
     assert type(~flags(1)) is flags
 
 
+def test_the_complement_in_a_class_that_is_made_late() -> None:
+    """The hook runs for every class, not only for those that were there from the start."""
+    flags = flag_class("Late", {"ONE": 1, "TOP": 1 << 63})
+    assert (~flags(1)).value == MASK - 1
+
+
 def test_the_complement_of_a_complement() -> None:
     """Twice is as never, for unnamed bits too."""
     assert ~~F(0x41) == F(0x41)

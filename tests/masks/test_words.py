@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
 from fractions import Fraction
+from typing import Self
 
 import pytest
 
@@ -20,6 +21,18 @@ class ForeignFlag(IntFlag):
     """A flag class that knows nothing of 64 bits."""
 
     BIT_70 = 1 << 70
+
+
+class NoNumber(IntFlag):
+    """A flag class whose member is an int, but whose value, as enums have it, is none."""
+
+    def __new__(cls) -> Self:
+        """Make a member."""
+        made = int.__new__(cls, 1)
+        made._value_ = True
+        return made
+
+    TRUE = ()
 
 
 class Number(IntEnum):
@@ -45,10 +58,12 @@ NO_INTS = [
     (b"3", "b'3'"),
     (None, "None"),
     (Number.ONE, "an object of type Number"),
+    (NoNumber.TRUE, "an object of type NoNumber"),
     (Odd(), "an object of type Odd"),
     (Fraction(1), "an object of type Fraction"),
     ([1], "an object of type list"),
-    ("x" * 100, f"'{'x' * 56}..."),
+    ("x" * 58, f"'{'x' * 58}'"),
+    ("x" * 59, f"'{'x' * 56}..."),
 ]
 
 
@@ -87,6 +102,8 @@ def test_what_is_no_int_is_refused_and_shown(guard: Guard, value: object, shown:
         (-1, "-1 is not a mask: an int in [0, 2**64) is needed"),
         (-13, "-13 is not a mask: an int in [0, 2**64) is needed"),
         (1 << 64, "18446744073709551616 is not a mask: an int in [0, 2**64) is needed"),
+        ((1 << 128) - 1, f"{(1 << 128) - 1} is not a mask: an int in [0, 2**64) is needed"),
+        (1 << 128, "an int of 129 bits is not a mask: an int in [0, 2**64) is needed"),
         (1 << 5000, "an int of 5001 bits is not a mask: an int in [0, 2**64) is needed"),
         (True, "True is not a mask: an int in [0, 2**64) is needed"),
         (1.0, "1.0 is not a mask: an int in [0, 2**64) is needed"),

@@ -18,7 +18,9 @@ from gmemflags import (
     resolve,
 )
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Rule
+from gmemflags.catalog._plain import plain
 from gmemflags.records import dumps, loads
+from gmemflags.records._catalogs import Catalogs
 from gmemflags.records._kinds import KINDS
 from tests.records.values import OWN, SAMPLES, Value, host
 
@@ -79,6 +81,32 @@ def test_shipped_catalogs_are_themselves() -> None:
     assert loads(dumps(MAINLINE)) is MAINLINE
     assert loads(dumps(resolve(host(3), 1))).support.catalog is MAINLINE
     assert pickle.loads(pickle.dumps(loads(dumps(host(3))))) == host(3)  # noqa: S301  # our own
+
+
+def test_a_copy_of_a_shipped_catalog_is_as_good() -> None:
+    """A reference needs the same content, not the same object."""
+    assert dumps(host(3, catalog=evolve(MAINLINE))) == dumps(host(3))
+
+
+def test_the_flag_class_of_a_document() -> None:
+    """It is no class of ours, and its name says so."""
+    assert loads(dumps(OWN)).flags.__name__ == "RecordedFlag"
+
+
+def test_the_last_catalogs_are_remembered() -> None:
+    """64 of them, as long as they are written in 64 Ki characters."""
+    catalogs = Catalogs()
+    contents = [plain(evolve(OWN, name=f"tree-{number}")) for number in range(65)]
+    first = catalogs.content(contents[0])
+    for content in contents[1:64]:
+        catalogs.content(content)
+    assert catalogs.content(contents[0]) is first
+    catalogs.content(contents[64])
+    assert catalogs.content(contents[0]) is not first
+    short = len(json.dumps(plain(evolve(OWN, name=""))))
+    for length, remembered in ((1 << 16, True), ((1 << 16) + 1, False)):
+        content = plain(evolve(OWN, name="x" * (length - short)))
+        assert (catalogs.content(content) is catalogs.content(content)) is remembered
 
 
 def test_a_catalog_of_ones_own_is_written_out() -> None:
@@ -159,7 +187,8 @@ def test_what_would_come_back_as_another_value_is_not_written() -> None:
     profile = Profile("a", Request(), "why")
     catalog = evolve(MAINLINE, profiles=[profile])
     object.__setattr__(catalog, "profiles", {"b": profile})
-    with pytest.raises(RecordError, match="a document cannot hold all of this value"):
+    problem = r"^at \$: a document cannot hold all of this value$"
+    with pytest.raises(RecordError, match=problem):
         dumps(catalog)
 
 

@@ -23,7 +23,8 @@ REPORT = json.loads(dumps(SAMPLES[7]))
 
 def short(value: object) -> str:
     """A value in the name of a test."""
-    return ascii(value)[:30]
+    # pytest escapes a backslash once more where a process collects twice, as `make mutate` does.
+    return ascii(value)[:30].replace("\\", "/")
 
 
 def changed(content: dict[str, Any], way: str, value: object) -> str:
@@ -73,9 +74,31 @@ def test_the_text_itself(document: str | bytes, told: str) -> None:
 
 def test_too_long_a_text() -> None:
     """100 MB are refused unread."""
-    assert "longer than 16777216 characters" in error(" " * 100_000_000).problem
-    assert "longer than" in error(b" " * (LONGEST + 1)).problem
+    for document in (" " * 100_000_000, b" " * (LONGEST + 1)):
+        fault = error(document)
+        assert fault.path == "$"
+        assert fault.problem == "it is longer than 16777216 characters, as no record is"
     assert "not JSON" in error(" " * LONGEST).problem
+
+
+def test_too_deep_a_text() -> None:
+    """The reader of JSON gives up, and that is told."""
+    assert error("[" * 100_000).problem == "it is too deeply nested for a record"
+
+
+def test_too_long_a_number() -> None:
+    """No number of a record has more than 20 digits, and none is read that has."""
+    document = dumps(host(3))
+    twenty, more = "1" + "0" * 19, "1" + "0" * 20
+    assert error(document.replace('"low":3', f'"low":{twenty}')).problem.endswith(f"not {twenty}")
+    assert error(document.replace('"low":3', f'"low":{more}')).problem == (
+        "a number of 21 digits is too large"
+    )
+
+
+def test_the_key_that_stands_there_twice() -> None:
+    """It is that one and no other."""
+    assert error('{"a":1,"b":2,"c":3,"b":4}').problem == "the key 'b' appears twice"
 
 
 def test_a_limit_on_digits_that_was_lifted() -> None:
@@ -250,6 +273,62 @@ def test_a_part_of_a_catalog(way: str, value: object, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("way", "value", "problem"),
+    [
+        ("flags", {"MMAP": "0x3"}, "RecordedFlag.MMAP = 3 is not one bit of 64"),
+        (
+            "flags",
+            {"MMAP": "0x1", "TWIN": "0x1"},
+            "catalog a-tree-of-mine: MMAP and TWIN are the same bit",
+        ),
+        (
+            "rules/0/kind",
+            "sometimes",
+            "one of requires, excludes, always, never, refused is needed",
+        ),
+        ("profiles/boot/request/claims", [["0x1"]], "a bit and its name are needed"),
+        ("profiles/boot/request/claims", [["0x1", "A", "B"]], "a bit and its name are needed"),
+    ],
+)
+def test_what_is_wrong_with_a_catalog(way: str, value: object, problem: str) -> None:
+    """What the library says of such a catalog, or what is needed."""
+    assert error(changed(CATALOG, way, value)).problem == problem
+
+
+def test_the_first_half_of_a_claim() -> None:
+    """The bit stands at place 0, and the name at place 1."""
+    way = "profiles/boot/request/claims"
+    assert error(changed(CATALOG, way, [[1, "A"]])).path == "$.profiles.boot.request.claims[0][0]"
+
+
+def test_a_flaw_inside_a_catalog_that_is_written_out() -> None:
+    """It cannot be looked up, and is told where it stands."""
+    document = dumps(host(3, "b", OWN)).replace(f'"{OWN.name}"', "1.5")
+    assert error(document).path == "$.catalog.name"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("tree\x1b", "tree\\x1b"), ("B\u00e4ume", "B\\xe4ume")],
+    ids=["bell", "trees"],
+)
+def test_a_known_catalog_of_another_version(name: str, shown: str) -> None:
+    """All that are known by that name are told, in ASCII, even if the name is not."""
+    trees = [evolve(OWN, name=name), evolve(OWN, name=name, rules=())]
+    document = dumps(evolve(host(3), catalog=trees[0]))
+    content = json.loads(document)
+    content["catalog"] = {"name": name, "digest": "0" * 64}
+    with pytest.raises(RecordError) as caught:
+        loads(json.dumps(content), catalogs=trees)
+    first, second = (tree.digest[:12] for tree in trees)
+    assert caught.value.problem == ascii(
+        f"it was recorded under another version of {name}: digest '000000000000', "
+        f"while the one known here has {first} or {second}"
+    )
+    assert shown in caught.value.problem
+
+
+@pytest.mark.parametrize(
     ("content", "way", "value", "path"),
     [
         (DECISION, "result/ok", False, "$.result.mask"),
@@ -316,6 +395,38 @@ def test_a_valid_yes_need_not_be_the_best() -> None:
     again = loads(granted(MMAP, host(3), WISH))
     assert (again.ok, again.mask) == (True, MMAP)
     assert not replay(granted(MMAP, host(3), WISH)).same
+
+
+def test_what_a_decision_says_twice() -> None:
+    """A yes has a mask and no problem, a refusal no mask and some problem."""
+    told = {"ok": False, "problems": REFUSAL["result"]["problems"]}
+    problem = "a yes has a mask, and a refusal has none"
+    for content, way, value in (
+        (DECISION, "result", {**DECISION["result"], **told}),
+        (REFUSAL, "result/ok", True),
+    ):
+        assert error(changed(content, way, value)).problem == problem
+    problem = "a refusal has problems, and a yes has none"
+    assert error(changed(REFUSAL, "result/problems", [])).problem == problem
+    assert error(changed(DECISION, "result/problems", told["problems"])).problem == problem
+
+
+def test_what_nobody_can_lack() -> None:
+    """Hosts are told by one flag each, which not all of them have."""
+    some = {"count": 1, "first": ["a"]}
+    assert error(changed(POOL, "lacking/0x30", some)).problem == "one bit is needed"
+    assert error(changed(POOL, "lacking/0x1", some)).problem == (
+        "the common mask has this bit, so no host can lack it"
+    )
+
+
+def test_a_long_text_is_shown_in_part() -> None:
+    """60 characters at most, with the dots, and 40 of a number."""
+    for length, shown in ((60, "x" * 60), (61, f"{'x' * 57}...")):
+        problem = error(changed(SUPPORT, "scope", "x" * length)).problem
+        assert problem.endswith(f" is needed, not '{shown}'")
+    document = dumps(host(3)).replace('"low":3', f'"low":{"1" * 41}.5')
+    assert error(document).problem == f"{'1' * 40} is no integer, and no record has another number"
 
 
 @pytest.mark.parametrize(

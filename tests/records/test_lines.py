@@ -80,6 +80,56 @@ def test_hosts_and_pools() -> None:
         reader.support(dumps(pool))
 
 
+def test_what_stands_behind_the_origin_is_read_once() -> None:
+    """Hosts that differ in their origin share the rest; with other facts, the answers."""
+    reader = Lines(Catalogs())
+    line = dumps(host(3, "@", OWN))  # written out, with a second "scope" in a profile
+    first, second = reader.support(line), reader.support(named("b", line))
+    newer = reader.support(line.replace('"6.18.0"', '"6.19.0"'))
+    assert (second.origin, newer.host.kernel) == ("b", "6.19.0")
+    assert second.answers is first.answers is newer.answers
+    assert reader.support(named("c", line)).host is second.host
+
+
+def test_remembered_texts_are_at_most_so_many() -> None:
+    """The one that is too many drops all others."""
+    texts = lines_module._Texts[int]()
+    for value in range(4096):
+        texts.remember(str(value), value)
+    assert (len(texts), texts["4095"]) == (4096, 4095)
+    texts.remember("x", 1)
+    assert texts == {"x": 1}
+
+
+def test_remembered_texts_are_at_most_so_long() -> None:
+    """2 Mi characters in all; a text that is longer by itself drops nothing."""
+    half = 1 << 20
+    texts = lines_module._Texts[int]()
+    texts.remember("a" * half, 1)
+    texts.remember("b" * half, 2)
+    assert [*texts.values()] == [1, 2]
+    texts.remember("c" * (2 * half + 1), 3)
+    assert [*texts.values()] == [1, 2]
+    texts.remember("d", 4)
+    assert texts == {"d": 4}
+    texts.remember("e" * 2 * half, 5)
+    assert [*texts.values()] == [5]
+
+
+def test_a_text_file_that_is_not_utf_8(tmp_path: Path) -> None:
+    """The file's decoder fails for good: the line is told, and how to go on behind it."""
+    path = tmp_path / "pool"
+    path.write_bytes(b"\xff")
+    bad: list[RecordError] = []
+    with path.open(encoding="utf-8") as file, pytest.raises(RecordError) as caught:
+        list(load_lines(file, name="pool", bad=bad.append))
+    assert bad == []
+    assert caught.value.path == "pool, line 1, $"
+    assert caught.value.problem == (
+        "it is not UTF-8; open the file as bytes to continue after such a line"
+    )
+
+
 def test_other_documents_are_no_hosts() -> None:
     """A pool is made of hosts alone."""
     with pytest.raises(
@@ -148,7 +198,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("origin", ODD, ids=ascii)
+@pytest.mark.parametrize("origin", ODD)
 def test_odd_origins_are_read_alike(origin: str) -> None:
     """The short way reads an origin as the long one does, or leaves it to that."""
     reader = Lines(Catalogs())
@@ -184,7 +234,6 @@ def test_odd_origins_are_read_alike(origin: str) -> None:
         ('"mask":"0x3"', '"mask":"0x7"'),
         ('"x86_64"', '"x86_64","uptime":1'),
     ],
-    ids=ascii,
 )
 def test_no_short_way_around_a_check(old: str, new: str) -> None:
     """After a thousand good lines, a bad one is refused as if it were the first."""

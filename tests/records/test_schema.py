@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 
-from gmemflags.records import dumps
+from gmemflags.records import dumps, json_schema
 from gmemflags.records._kinds import KINDS
 from tests.records.schema import SCHEMA, VALIDATOR, check_schema, is_valid
 from tests.records.values import SAMPLES, Value, values
@@ -17,6 +17,13 @@ def test_it_is_a_schema() -> None:
     """It obeys its own meta-schema, and names the draft."""
     check_schema()
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_it_is_the_callers_own() -> None:
+    """Whoever changes his copy changes nobody else's."""
+    again = json_schema()
+    assert again == SCHEMA
+    assert again is not json_schema()
 
 
 def test_it_knows_every_kind() -> None:

@@ -204,5 +204,6 @@ class Refused(Rule):
 
 
 def _needs(all_of: int, any_of: tuple[int, ...]) -> list[tuple[int, ...]]:
-    # What is needed, as alternatives: all of the one, and one of the others.
-    return ([(all_of,)] if all_of else []) + ([any_of] if any_of else [])
+    # What is needed, as alternatives: all of the one (of nothing: every mask has it), and one of
+    # the others.
+    return [(all_of,), any_of] if any_of else [(all_of,)]

@@ -37,12 +37,12 @@ def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] 
     with the fewest bits; of these the smallest number. None if there is no such mask.
     """
     packed = _packed(clauses)
-    found = _search(must, may, packed, 64)
+    found = _search(must, may, packed, may.bit_count())
     if found is None:
         return None
     for wish in wishes:
-        if wish & ~found:
-            better = _search(must | wish, may, packed, 64)
+        if wish & ~found:  # pragma: no mutate: a shortcut, what is found has the wish already
+            better = _search(must | wish, may, packed, may.bit_count())
             if better is None:
                 continue
             found = better
@@ -52,7 +52,7 @@ def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] 
 
 def possible(must: int, may: int, clauses: Iterable[Clause]) -> bool:
     """Whether there is any mask as :func:`solve` wants it; cheaper than the best one."""
-    return _search(must, may, _packed(clauses), 64) is not None
+    return _search(must, may, _packed(clauses), may.bit_count()) is not None
 
 
 def _packed(clauses: Iterable[Clause]) -> list[Packed]:
@@ -97,7 +97,9 @@ def _search(must: int, may: int, clauses: Sequence[Packed], limit: int) -> int |
         return must if room >= 0 else None
     options = [_bits_of(must, one, ways) for one, ways in demands]
     uses = _uses(options)
-    if _covering(options, uses) > room or _packing(must, demands) > room:
+    if _covering(options, uses) > room:
+        return None
+    if _packing(must, demands) > room:
         return None
     bit = max(uses, key=uses.__getitem__)
     found = _search(must | bit, may, clauses, limit)

@@ -29,6 +29,8 @@ MASK = 0xFFFF_FFFF_FFFF_FFFF
 # Linux returns -errno in [-MAX_ERRNO, -1] (include/linux/err.h); no libc can tell it from data.
 _MAX_ERRNO = 4095
 _ERRNO_IMAGE = WORD - _MAX_ERRNO + 1
+_NO_MASK = "a mask: an int in [0, 2**64) is needed"
+_NO_WORD = "a word: an int in [0, 2**32) is needed"
 
 
 def shown(value: object) -> str:
@@ -41,11 +43,10 @@ def shown(value: object) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def _unsigned(value: object, limit: int, must: str) -> int:
-    number = value._value_ if isinstance(value, IntFlag) else value
-    if type(number) is int and 0 <= number <= limit:
-        return number
-    raise InvalidMaskError(shown(number), must)
+def _of_flag(value: object, must: str) -> int:
+    if isinstance(value, IntFlag) and type(value._value_) is int:
+        return value._value_
+    raise InvalidMaskError(shown(value), must)
 
 
 def u64(value: object) -> int:
@@ -54,14 +55,18 @@ def u64(value: object) -> int:
     Exact ints and flags pass; bool, float, str, negative numbers and anything above 64 bits
     raise :exc:`~gmemflags.exceptions.InvalidMaskError`.
     """
-    if type(value) is int and 0 <= value <= MASK:
-        return value
-    return _unsigned(value, MASK, "a mask: an int in [0, 2**64) is needed")
+    number = value if type(value) is int else _of_flag(value, _NO_MASK)
+    if 0 <= number <= MASK:
+        return number
+    raise InvalidMaskError(shown(number), _NO_MASK)
 
 
 def u32(value: object) -> int:
     """Return ``value`` as a plain int if it is a word, like :func:`u64` with 32 bits."""
-    return _unsigned(value, WORD, "a word: an int in [0, 2**32) is needed")
+    number = value if type(value) is int else _of_flag(value, _NO_WORD)
+    if 0 <= number <= WORD:
+        return number
+    raise InvalidMaskError(shown(number), _NO_WORD)
 
 
 def one_bit(value: object) -> int:
@@ -137,6 +142,6 @@ def read_long(raw: int) -> tuple[int, int]:
 def _errno_shown(raw: int) -> str:
     from errno import errorcode  # noqa: PLC0415  # only where something went wrong
 
-    number = -raw if raw < 0 else WORD + 1 - raw
+    number = -raw & WORD  # the same for the long and for its image
     name = errorcode.get(number, f"errno {number}")
-    return f"{raw if raw < 0 else hex(raw)} (-{name})"
+    return f"{raw if number == -raw else hex(raw)} (-{name})"

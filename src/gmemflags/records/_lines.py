@@ -10,7 +10,7 @@ nothing else. Any other line takes the long way, which alone decides what is a r
 from __future__ import annotations
 
 from json import JSONDecoder
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gmemflags.exceptions import RecordError
 from gmemflags.host import HostFacts, Support
@@ -75,20 +75,22 @@ class Lines:
                 origin, end = _value_at(text, len(_HEAD) - 1)
             except ValueError:
                 return self._long_way(text)
-            middle = text.find(_REST, end)
+            middle = text.find(_REST)  # its quotes cannot stand inside a text
             before, rest = text[end:middle], text[middle:]
             facts = self._facts.get(before) or self._read_facts(before)
             if facts:
                 state = self._rests.get(rest)
                 if not state:
                     support = self._long_way(text)
-                    self._rests.remember(rest, cast("Any", support).__getstate__())
+                    first: Any = support
+                    self._rests.remember(rest, first.__getstate__())
                     return support
                 if origin.isascii():
                     # The copy that pickling would make: the same answers are not checked again.
-                    copy = Support.__new__(Support)
-                    cast("Any", copy).__setstate__({**state, "origin": origin, "host": facts})
-                    return copy
+                    support = Support.__new__(Support)
+                    copy: Any = support
+                    copy.__setstate__({**state, "origin": origin, "host": facts})
+                    return support
         return self._long_way(text)
 
     def host(self, document: Document) -> Support | Baseline:

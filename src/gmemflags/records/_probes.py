@@ -46,7 +46,6 @@ def decode_probe_report(value: object, catalogs: Catalogs) -> ProbeReport:
         try:
             observations[decode_mask(text)] = errno
         except Fault as fault:
-            fault.path += (text, "observations")
-            raise
+            raise Fault(fault.problem, "observations", text) from None
     content |= {"support": support, "observations": observations}
     return ProbeReport(**content)
