@@ -103,6 +103,10 @@ docs: $(VENV)/dev/.ready ## write the documentation to build/docs/index.html
 bench: $(VENV)/bench/.ready ## measure: one line a figure, name, ratio, limit
 	$(VENV)/bench/bin/python -m bench $(ARGS)
 
+.PHONY: mutate
+mutate: $(VENV)/mutate/.ready ## break the source in thousands of small ways: do tests notice? (long)
+	$(VENV)/mutate/bin/python tests/mutants.py $(ARGS)
+
 .PHONY: build
 build: .venv/build/.packages ## write sdist and wheel to dist
 	rm -rf dist
@@ -114,7 +118,7 @@ release: $(VENV)/test/.ready .venv/build/.packages ## check what would be publis
 
 .PHONY: requirements
 requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
-	set -e; for name in dev build test run bench header; do \
+	set -e; for name in dev build test run bench header mutate; do \
 	  rm -rf .venv/pins; $(PYTHON) -m venv --without-pip .venv/pins; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
 	  $(PYTHON) -m pip --python .venv/pins/bin/python freeze >requirements/$$name.txt; \

@@ -17,6 +17,7 @@ from tests.standin.kernel import KVM_GET_API_VERSION, require, require_standin
 # Deadlines are off: the machines are noisy, and a law is no benchmark.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("mutate", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

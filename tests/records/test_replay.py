@@ -7,7 +7,7 @@ import pytest
 
 from gmemflags import RecordError, Resolution, resolve
 from gmemflags.records import dumps, replay
-from tests.records.values import host
+from tests.records.values import OWN, host
 
 GRANTED = resolve(host(3), 3)
 REFUSED = resolve(host(1), 3)
@@ -58,6 +58,25 @@ def test_refused_then_and_granted_now() -> None:
         "it was refused, and MMAP|INIT_SHARED (0x3) is granted now",
         "a problem then: INIT_SHARED (bit 1, 0x2) is not supported: a host lists MMAP (bit 0, 0x1)",
     )
+
+
+def test_differences_are_told_in_the_names_of_the_recorded_catalog() -> None:
+    """Bits 2 and 3 have a name in this tree, and none in mainline."""
+    granted, refused = resolve(host(15, "@", OWN), 15), resolve(host(3, "@", OWN), 15)
+    none = {"ok": False, "mask": None, "low": None, "high": None}
+    problems = json.loads(dumps(refused))["result"]["problems"]
+    for document, told in (
+        (altered(granted, mask="0x7", low=7), "WRITE (bit 3, 0x8) is granted now, and was not"),
+        (
+            altered(granted, **none, problems=problems),
+            "it was refused, and MMAP|INIT_SHARED|NO_DIRECT_MAP|WRITE (0xf) is granted now",
+        ),
+        (
+            altered(refused, ok=True, mask="0xc", low=12, high=0, problems=[]),
+            "NO_DIRECT_MAP|WRITE (0xc) was granted, and is refused now",
+        ),
+    ):
+        assert replay(document).differences[0] == told
 
 
 def test_refused_for_other_reasons() -> None:

@@ -1,0 +1,102 @@
+"""Break the source in a thousand small ways, and see that tests notice: ``make mutate``.
+
+mutmut makes the mutants and runs, for each, the tests that reach its function. A mutant that no
+test notices fails this program, unless the table in ``tests/README.md`` says why it may live.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".venv" / "mutants"
+# What is mutated, and the tests that have to notice: those of the room, which are fast.
+GROUPS = {
+    "masks/*": "tests/masks tests/property/test_masks.py",
+    "catalog/_solve.py": "tests/catalog/test_solve.py tests/property/test_solve.py",
+    "catalog/_rules.py": "tests/catalog/test_rules.py tests/catalog/test_solve.py",
+    "host/*": "tests/host tests/property/test_query.py",
+    "records/*": "tests/records tests/property/test_records.py",
+    "catalog/_[!sr]*.py": "tests/catalog tests/property/test_text.py tests/property/test_values.py",
+    "catalog/_request.py": "tests/catalog tests/property/test_values.py",
+    "negotiation/*": "tests/negotiation tests/property/test_fleet.py",
+}
+# No mutant may live in these: what would make a wrong yes, and what reads records.
+STRICT = re.compile(
+    r"(masks/_words|catalog/_(solve|rules)|host/_query|records(/(?!_replay).*)?)\.py"
+)
+# How a mutant ends that was noticed; the timeout is several times what its tests take.
+KILLED = ("killed", "timeout")
+CONFIG = """
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = ["src/gmemflags/{what}"]
+timeout_multiplier = 2.0
+timeout_constant = 1.5
+pytest_add_cli_args_test_selection = {tests}
+pytest_add_cli_args = [
+  "--hypothesis-profile=mutate",
+  # What these measure would be mutmut's own time.
+  "--deselect=tests/records/test_cost.py::test_a_large_document_costs_a_few_times_what_json_alone_does",
+  "--deselect=tests/records/test_cost.py::test_ten_times_the_size_takes_no_more_than_fifteen_times",
+]
+"""
+_ROW = re.compile(r"^\| `([a-z]+/\w+\.py)` \| `([\w.]+)` \| (\d+) \|", re.MULTILINE)
+_RESULT = re.compile(r"^ +gmemflags\.([\w.]+)\.(x\w+)__mutmut_\d+: (.+)$", re.MULTILINE)
+
+
+def mutate(what: str) -> str:
+    """What mutmut says of every mutant of a group."""
+    work = WORK / re.sub(r"\W+", "_", what).strip("_")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name in ("src", "tests"):
+        (work / name).symlink_to(ROOT / name)
+    config = CONFIG.format(what=what, tests=GROUPS[what].split())
+    (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
+    mutmut = str(Path(sys.executable).with_name("mutmut"))
+    env = os.environ | {"GMEMFLAGS_CASES": "400", "GMEMFLAGS_FUZZ": "400"}
+    children = os.environ.get("MUTANTS_AT_ONCE", str(os.cpu_count()))
+    with (work / "log").open("w") as log:
+        run = [mutmut, "run", "--max-children", children]
+        if subprocess.run(run, cwd=work, env=env, stdout=log, stderr=log, check=False).returncode:
+            raise SystemExit(f"mutmut failed; see {work / 'log'}")
+    every = [mutmut, "results", "--all", "true"]
+    return subprocess.run(every, cwd=work, capture_output=True, text=True, check=True).stdout
+
+
+def main(groups: list[str]) -> None:
+    """Run the groups whose names begin so, or all; say what came out, by module and function."""
+    readme = (ROOT / "tests" / "README.md").read_text()
+    allowed = {(path, name): int(number) for path, name, number in _ROW.findall(readme)}
+    wrong = [f"the table may not excuse {path}" for path, _ in allowed if STRICT.fullmatch(path)]
+    for what in GROUPS:
+        if groups and not what.startswith(tuple(groups)):
+            continue
+        lived: Counter[tuple[str, str]] = Counter()
+        ends: dict[str, Counter[str]] = {}
+        for module, mangled, end in _RESULT.findall(mutate(what)):
+            path = module.replace(".", "/") + ".py"
+            ends.setdefault(path, Counter())[end] += 1
+            if end not in KILLED:
+                name = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+                lived[path, name] += 1
+        told = [
+            f"{path:32} " + ", ".join(f"{number} {end}" for end, number in sorted(counts.items()))
+            for path, counts in sorted(ends.items())
+        ]
+        wrong += [
+            f"{path} `{name}`: {number} live, {allowed.get((path, name), 0)} may"
+            for (path, name), number in lived.items()
+            if number > allowed.get((path, name), 0)
+        ]
+        print("\n".join(told), flush=True)  # noqa: T201  # a program of its own
+    raise SystemExit("\n".join(wrong) or None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
