@@ -180,6 +180,12 @@ def test_a_flag_that_rules_together_make_impossible() -> None:
     assert linted(*rules) == (NOBODY_HOLDS.format(F),)
 
 
+def test_a_flag_that_nobody_can_hold_may_be_bit_0() -> None:
+    """No bit is taken for granted."""
+    catalog = evolve(MAINLINE, rules=[Never(1, **SAID)])
+    assert lint(catalog) == ("no mask can hold MMAP (bit 0, 0x1)",)
+
+
 def test_no_mask_is_valid() -> None:
     """Not even 0: then no flag can be held either."""
     assert linted(Always(FOO, **SAID), Excludes(FOO, BAR, **SAID), Always(BAR, **SAID)) == (

@@ -123,6 +123,7 @@ def test_what_is_read_in_another_tree() -> None:
         ("1_000", 0, "1_000 is no mask of 64 bits"),
         ("MMAP|١", 5, "١ is no mask of 64 bits"),  # noqa: RUF001  # a digit, and no number here
         ("²", 0, "² is no mask of 64 bits"),
+        ("0" * 67, 0, "0" * 60 + " is no mask of 64 bits"),
         ("9" * 100, 0, "9" * 60 + " is no mask of 64 bits"),
         ("-1", 0, "no flag of linux-mainline is called -1"),
         ("+1", 0, "no flag of linux-mainline is called +1"),
@@ -148,6 +149,7 @@ def test_what_is_not_read(text: str, position: int, problem: str) -> None:
     ("text", "position", "nearest"),
     [
         ("MAP", 0, "MMAP"),
+        ("MMXY", 0, "MMAP"),  # half of it is enough
         ("mmpa", 0, "MMAP"),
         ("MMAP|INIT_SHRED", 5, "INIT_SHARED"),
         ("0x40, init-shared", 6, "INIT_SHARED"),
@@ -192,6 +194,7 @@ def test_only_text_is_read(value: object, shown: str) -> None:
     with pytest.raises(FlagSyntaxError, match="is no text") as caught:
         parse_mask(cast("str", value))
     assert shown in caught.value.problem
+    assert (caught.value.text, caught.value.position) == ("", 0)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +236,7 @@ def test_a_mask_described(mask: int, text: str) -> None:
 def test_descriptions_name_their_tree() -> None:
     """Bit 2 has a name in one tree and none in the other."""
     assert describe(4, FIRECRACKER_SECRET_FREE) == "NO_DIRECT_MAP (bit 2, 0x4)"
+    assert describe_mask(5, FIRECRACKER_SECRET_FREE) == "MMAP|NO_DIRECT_MAP (0x5)"
     assert describe_mask(16, FIRECRACKER_SECRET_FREE) == (
         "bit 4 (0x10, not named by firecracker-secret-free)"
     )

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from gmemflags import (
     MAINLINE,
     CatalogError,
+    Need,
     Prerequisites,
     Profile,
     RecordError,
@@ -54,6 +55,16 @@ def test_a_decision_holds_all_that_it_needs() -> None:
     result = content["result"]
     assert [result[key] for key in ("ok", "mask", "low", "high")] == [False, None, None, None]
     assert [told["reason"] for told in result["problems"]] == ["unsupported"]
+
+
+def test_a_need_that_is_not_met_is_told() -> None:
+    """With its capability and bits, where other problems have null."""
+    want = Request(needs=[Need("VM_TYPES", 2, any_of=(4, 8))])
+    (problem,) = json.loads(dumps(resolve(host(3), want)))["result"]["problems"]
+    need = {"capability": "VM_TYPES", "bits": "0x2", "any_of": ["0x4", "0x8"]}
+    assert problem["need"] == need
+    (problem,) = json.loads(dumps(resolve(host(1), 3)))["result"]["problems"]
+    assert problem["need"] is None
 
 
 def test_the_rules_of_a_conflict_are_places() -> None:
@@ -195,7 +206,9 @@ def test_what_would_come_back_as_another_value_is_not_written() -> None:
 @pytest.mark.parametrize("value", [None, 3, "text", MAINLINE.rules[0], host(3).host])
 def test_other_values_have_no_record(value: Any) -> None:
     """A part, or anything else, is a TypeError that lists what has one."""
-    with pytest.raises(TypeError, match="Support, Request, Resolution, Catalog, Baseline"):
+    kinds = "Support, Request, Resolution, Catalog, Baseline, ProbeReport"
+    problem = f"^a {type(value).__name__} has no record; these have: {kinds}$"
+    with pytest.raises(TypeError, match=problem):
         dumps(value)
 
 

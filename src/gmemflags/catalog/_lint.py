@@ -94,7 +94,7 @@ def _worlds(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
         clauses = [
             clause
             for rule in catalog.rules
-            if rule.hosts.include(machine or "another", -1 if vm_type is None else vm_type)
+            if rule.hosts.include(machine, vm_type)  # not of another one: that is not sure
             for clause in rule.clauses(catalog.named)
         ]
         names = [machine or "other machines"] if len(machines) > 1 else []

@@ -96,7 +96,7 @@ def _nearest(name: str, catalog: Catalog) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415  # only for an error
 
     known = list(catalog.flags.__members__)
-    close = get_close_matches(name[:100].removeprefix(_PREFIX), known, n=1, cutoff=0.5)
+    close = get_close_matches(name[:100].removeprefix(_PREFIX), known, cutoff=0.5)
     return close[0] if close else None
 
 
