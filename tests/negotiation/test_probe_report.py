@@ -57,6 +57,15 @@ def test_a_mask_taken_against_a_rule_is_a_contradiction() -> None:
     )
 
 
+@pytest.mark.parametrize("hosts", [Hosts(machines=["x86_64"]), Hosts(vm_types=[4])], ids=str)
+def test_a_mask_taken_against_a_rule_for_such_hosts_is_a_contradiction(hosts: Hosts) -> None:
+    """If this is such a host; of a host that is not known it may just as well be true."""
+    report = swept(evolve(TREE, rules=[evolve(EXCLUDES, hosts=hosts)]), FOO | BAR, ALL)
+    for facts, count in ((HostFacts(machine="x86_64", vm_type=4), 1), (HostFacts(), 0)):
+        known = evolve(report, support=evolve(report.support, host=facts))
+        assert len(known.contradictions) == count
+
+
 def test_a_mask_taken_with_a_bit_that_is_not_listed_is_a_contradiction() -> None:
     """The kernel contradicts its own list."""
     report = reported(TREE, FOO, {0: 0, FOO: 0, BAR: 0, FOO | BAR: errno.EINVAL})
@@ -279,6 +288,7 @@ def test_a_learnt_catalog_names_what_had_no_name() -> None:
         "BIT_2": 4,
         "BIT_40": 1 << 40,
     }
+    assert flags.__name__ == "ProbedFlag"
 
 
 def test_a_new_name_is_never_that_of_another_flag() -> None:
