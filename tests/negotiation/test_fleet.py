@@ -12,6 +12,7 @@ from gmemflags import (
     InconsistentAnswerError,
     Lacking,
     Loss,
+    Never,
     PoolError,
     Relation,
     Requires,
@@ -22,7 +23,7 @@ from gmemflags import (
     compare,
     resolve,
 )
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts
 from gmemflags.masks import FlagWord
 from tests.records.values import FLAGS, FLAGS_HI, host
 
@@ -225,6 +226,30 @@ def test_losing_a_flag_and_what_depends_on_it() -> None:
     )
 
 
+def test_every_loss_is_told() -> None:
+    """One with what depends on it, and then one by itself."""
+    told = str(compare(host(0x5C, "A", TREE), host(0x18, "B", TREE))).splitlines()
+    assert [line.split(" (")[0] for line in told[1:]] == [
+        "  on B you lose FOO",
+        "  on B you lose bit 6",
+    ]
+
+
+def test_every_loss_on_another_machine_is_told() -> None:
+    """What is listed and cannot be used there, then what is not listed, in names of the tree."""
+    never = Never(4, why="Not here.", source="a test", hosts=Hosts(machines=["aarch64"]))
+    also = evolve(never, mask=8)
+    tree = evolve(FIRECRACKER_SECRET_FREE, rules=[never, also])
+    here, there = host(0x1C, "A", tree), host(0xC, "B", tree)
+    arm = evolve(there, host=evolve(there.host, machine="aarch64"))
+    assert str(compare(here, arm)).splitlines()[1:] == [
+        "  on B you lose NO_DIRECT_MAP (bit 2, 0x4), though it is listed:"
+        " no mask takes NO_DIRECT_MAP (Not here.)",
+        "  on B you lose WRITE (bit 3, 0x8), though it is listed: no mask takes WRITE (Not here.)",
+        "  on B you lose bit 4 (0x10, not named by firecracker-secret-free)",
+    ]
+
+
 def test_each_has_something() -> None:
     """Both losses are told, each with its host."""
     assert str(compare(host(1, "A"), host(2, "B"))) == (
@@ -273,8 +298,18 @@ def test_not_asked_and_unseen_is_less_than_no() -> None:
     assert comparison.relation is Relation.SUPERSET
     assert comparison.differing == 0xFFFF_FFFF_0000_0000
     told = str(comparison)
-    assert "B could not speak of bits 63:32" in told
+    assert "\n  B could not speak of bits 63:32\n" in told
     assert "KVM_CAP_GUEST_MEMFD is 0x1 on A and not asked on B" in told
+
+
+def test_a_host_that_was_never_asked() -> None:
+    """It could have spoken of nothing, in either word."""
+    silent = evolve(host(3, "B", HI), answers={"GUEST_MEMFD": 1})
+    told = str(compare(answering(host(3, "A", HI), **{FLAGS_HI: 0}), silent)).splitlines()
+    for line in ("  B could not speak of bits 31:0", "  B could not speak of bits 63:32"):
+        assert line in told
+    told = str(compare(silent, answering(host(3, "A", HI), **{FLAGS_HI: 0}))).splitlines()
+    assert "  B could not speak of bits 31:0" in told
 
 
 def test_a_device_and_its_vm() -> None:
@@ -290,11 +325,16 @@ def test_a_device_and_its_vm() -> None:
 
 def test_hosts_of_one_name_are_told_apart() -> None:
     """Every VM is called the same on every host."""
-    same = "VM of type 0"
-    assert "on the other VM of type 0 you lose" in str(compare(host(3, same), host(1, same)))
+    for same in ("VM of type 0", "a VM of type 0", "the VM of type 0"):
+        assert "on the other VM of type 0 you lose" in str(compare(host(3, same), host(1, same)))
 
 
 def test_catalogs_are_not_mixed() -> None:
     """Bit 2 means four things in four trees."""
-    with pytest.raises(CatalogError, match="b was read under firecracker-secret-free"):
+    with pytest.raises(CatalogError) as caught:
         compare(host(3, "a"), host(3, "b", FIRECRACKER_SECRET_FREE))
+    assert caught.value.catalog == "firecracker-secret-free"
+    assert caught.value.problem == (
+        f"b was read under firecracker-secret-free ({FIRECRACKER_SECRET_FREE.digest[:12]}), but"
+        f" a under linux-mainline ({MAINLINE.digest[:12]}): their bits may differ"
+    )
