@@ -243,8 +243,10 @@ def test_every_loss_on_another_machine_is_told() -> None:
     here, there = host(0x1C, "A", tree), host(0xC, "B", tree)
     arm = evolve(there, host=evolve(there.host, machine="aarch64"))
     assert str(compare(here, arm)).splitlines()[1:] == [
-        "  on B you lose NO_DIRECT_MAP (bit 2, 0x4), though it is listed:"
-        " no mask takes NO_DIRECT_MAP (Not here.)",
+        (
+            "  on B you lose NO_DIRECT_MAP (bit 2, 0x4), though it is listed:"
+            " no mask takes NO_DIRECT_MAP (Not here.)"
+        ),
         "  on B you lose WRITE (bit 3, 0x8), though it is listed: no mask takes WRITE (Not here.)",
         "  on B you lose bit 4 (0x10, not named by firecracker-secret-free)",
     ]

@@ -357,6 +357,37 @@ def test_advice_about_a_refusal_by_an_undecided_rule() -> None:
     assert answer.advice[0].startswith("applied to be safe: every mask needs BAR. It holds on")
 
 
+def test_advice_about_a_later_stage_on_this_type_of_host() -> None:
+    """Nothing is in doubt where machine and VM type are known."""
+    hosts = Hosts(machines=("x86_64",), vm_types=(0,))
+    rule = Never(FOO, stage=Stage.ACCESS, hosts=hosts, **SAID)
+    assert resolve(host(ALL, rule), FOO).advice == (
+        "at access: no mask takes FOO. It is so.",
+        CLAIM,
+    )
+
+
+def test_no_advice_about_what_a_refused_mask_would_lack() -> None:
+    """There is no mask, so no later rule is broken by it."""
+    rule = Always(FOO, stage=Stage.ACCESS, **SAID)
+    assert resolve(host(BAR, rule), BAZ).advice == (CLAIM,)
+
+
+def test_a_pin_is_the_whole_request() -> None:
+    """This mask and no other bit, for the same needs, stage and scope, under this very catalog."""
+    needs_more = [Need("USER_MEMORY2", 1)]
+    request = Request(preferred=[2, 1], needs=needs_more, until=Stage.ACCESS, scope=Scope.SYSTEM)
+    answer = resolve(device(3), request)
+    assert answer.pin() == Request(
+        required=3,
+        forbidden=0xFFFF_FFFF_FFFF_FFFC,
+        needs=needs_more,
+        until=Stage.ACCESS,
+        scope=Scope.SYSTEM,
+        digest=MAINLINE.digest,
+    )
+
+
 def test_no_advice() -> None:
     """Mainline on a VM that is known, with flags that are of use."""
     assert resolve(MAINLINE_HOST, 3).advice == ()
