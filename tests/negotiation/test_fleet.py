@@ -159,8 +159,17 @@ def test_what_no_answer_can_say() -> None:
     """Two masks may have in common what looks like an errno: that is an error, no guess."""
     one = answering(host(0), **{FLAGS: 0x1_FFFF_FFFF})
     two = answering(host(0), **{FLAGS: 0x2_FFFF_FFFF})
-    with pytest.raises(InconsistentAnswerError, match="the baseline of a pool answered"):
+    with pytest.raises(InconsistentAnswerError) as caught:
         baseline([one, two])
+    error = caught.value
+    assert (error.origin, error.capability, error.raw) == (
+        "the baseline of a pool",
+        FLAGS,
+        0xFFFF_FFFF,
+    )
+    assert error.problem == (
+        "0xffffffff (-EPERM) is not an answer: it is an error number, not flags"
+    )
 
 
 def test_no_host_is_no_pool() -> None:
