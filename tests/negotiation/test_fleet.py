@@ -191,8 +191,13 @@ def test_no_host_is_no_pool() -> None:
             "b has VM type None, where a has 0",
         ),
         (
+            evolve(host(3, "b"), host=evolve(host(3).host, vm_type=5)),
+            "b has VM type 5, where a has 0",
+        ),
+        (
             host(3, "b", FIRECRACKER_SECRET_FREE),
-            f"b has catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}., where",
+            f"b has catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}., where"
+            f" a has linux-mainline .{MAINLINE.digest[:12]}.:",
         ),
     ],
 )
@@ -236,7 +241,8 @@ def test_losing_a_flag_and_what_depends_on_it() -> None:
 
 
 def test_every_loss_is_told() -> None:
-    """One with what depends on it, and then one by itself."""
+    """One with what depends on it, and then one by itself; or two by themselves."""
+    assert len(str(compare(host(3, "A"), host(0, "B"))).splitlines()) == 3
     told = str(compare(host(0x5C, "A", TREE), host(0x18, "B", TREE))).splitlines()
     assert [line.split(" (")[0] for line in told[1:]] == [
         "  on B you lose FOO",
