@@ -196,8 +196,10 @@ def test_no_host_is_no_pool() -> None:
         ),
         (
             host(3, "b", FIRECRACKER_SECRET_FREE),
-            f"b has catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}., where"
-            f" a has linux-mainline .{MAINLINE.digest[:12]}.:",
+            (
+                f"b has catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}.,"
+                f" where a has linux-mainline .{MAINLINE.digest[:12]}.:"
+            ),
         ),
     ],
 )
