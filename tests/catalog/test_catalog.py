@@ -222,7 +222,7 @@ def test_a_name_that_is_no_text() -> None:
 
 def test_two_profiles_of_one_name() -> None:
     """Neither may vanish without a word."""
-    problem = "^catalog of these profiles: two of them are called all$"
+    problem = "^catalog t: two profiles are called all$"
     with pytest.raises(CatalogError, match=problem):
         Catalog("t", Flag, {}, (), [PROFILE, Profile("all", Request(), "Another use.")])
 

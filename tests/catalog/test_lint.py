@@ -182,7 +182,7 @@ def test_a_flag_that_rules_together_make_impossible() -> None:
 
 def test_a_flag_that_nobody_can_hold_may_be_bit_0() -> None:
     """No bit is taken for granted."""
-    catalog = evolve(MAINLINE, rules=[Never(1, **SAID)])
+    catalog = evolve(MAINLINE, name="t", rules=[Never(1, **SAID)], profiles=[])
     assert lint(catalog) == ("no mask can hold MMAP (bit 0, 0x1)",)
 
 

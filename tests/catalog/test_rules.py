@@ -322,7 +322,7 @@ def test_hosts_are_kept_as_tuples() -> None:
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"machines": "x86_64"}, "machines are several texts, not the one text 'x86_64'"),
+        ({"machines": "x86_64"}, "several names of machines are wanted, not 'x86_64'"),
         ({"vm_types": [0, "5"]}, "VM types are numbers, not (0, '5')"),
     ],
     ids=str,

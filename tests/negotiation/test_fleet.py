@@ -266,6 +266,7 @@ def test_every_loss_on_another_machine_is_told() -> None:
         ),
         "  on B you lose WRITE (bit 3, 0x8), though it is listed: no mask takes WRITE (Not here.)",
         "  on B you lose bit 4 (0x10, not named by firecracker-secret-free)",
+        "  machine x86_64 on A and aarch64 on B: rules may differ",
     ]
 
 
