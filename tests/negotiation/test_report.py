@@ -374,7 +374,7 @@ def test_no_advice_about_what_a_refused_mask_would_lack() -> None:
 
 
 def test_a_pin_is_the_whole_request() -> None:
-    """These flags and no other bit, for the same needs, stage and scope, under this very catalog."""
+    """These flags and no other bit, same needs, stage and scope, under this very catalog."""
     needs_more = [Need("USER_MEMORY2", 1)]
     request = Request(preferred=[2, 1], needs=needs_more, until=Stage.ACCESS, scope=Scope.SYSTEM)
     answer = resolve(device(3), request)
