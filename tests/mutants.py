@@ -31,8 +31,9 @@ GROUPS = {
 # No mutant may live in these: what would make a wrong yes, and what reads records.
 STRICT = re.compile(r"(masks/_words|catalog/_(solve|rules)|host/_query|records/(?!_replay).*)\.py")
 # A timeout counts only in functions with a loop that a mutant may never leave, or leave too late.
-LOOPS = {"bits", "_smallest", "_search", "_propagate", "_uses", "_added_by", "_flags"}
-LOOPS |= {"outcomes", "_bit_outcome", "_role", "_Pool._tally"}  # they call one, or are one
+LOOPS = {"bits", "_smallest", "_search", "_propagate", "_uses", "_flags", "_Pool._tally"} | {
+    *("_added_by", "outcomes", "_bit_outcome", "_role"),  # one that has a loop, and its callers
+}
 CONFIG = """
 [tool.mutmut]
 source_paths = ["src"]
