@@ -5,6 +5,7 @@ import errno
 import inspect
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,9 @@ INEXACT = [
 
 def made_of(ioctl: Ioctl) -> tuple[tuple[int, ...], object]:
     """Look into a bound call: what it puts before its arguments, and the type of its result."""
-    inside = inspect.getclosurevars(ioctl).nonlocals
-    return inside["prefix"], inside["function"].restype
+    call: Any = inspect.getclosurevars(ioctl).nonlocals["call"]
+    before: tuple[int, ...] = getattr(call, "args", ())
+    return before, getattr(call, "func", call).restype
 
 
 @pytest.mark.parametrize("abi", EXACT)

@@ -12,7 +12,7 @@ arch/x86/entry/syscalls and arch/{s390,powerpc}/kernel/syscalls, v6.18.
 from __future__ import annotations
 
 from errno import EINTR
-from functools import cache
+from functools import cache, partial
 from os import strerror
 from typing import TYPE_CHECKING
 
@@ -45,26 +45,14 @@ def bind(abi: str, long_bits: int) -> Ioctl:
     Called with descriptor, request and argument, it returns the C long of the kernel, or raises
     OSError. An interrupted call is made again.
     """
-    import ctypes  # noqa: PLC0415  # loaded for the first call, not for the import
+    from ctypes import get_errno, set_errno  # noqa: PLC0415  # loaded for the first call
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    architecture, _, system = abi.partition("-linux-")
-    number = _NR_IOCTL.get(architecture)
-    prefix: tuple[int, ...]
-    if long_bits == 64 and number is not None and system in ("gnu", "musl"):
-        function, prefix = libc.syscall, (number,)
-        function.restype = ctypes.c_long
-        function.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
-    else:
-        function, prefix = libc.ioctl, ()
-        function.restype = ctypes.c_int
-        function.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
-    get_errno, set_errno = ctypes.get_errno, ctypes.set_errno
+    call = _call(abi, long_bits)
 
     def ioctl(fd: int, request: int, argument: int) -> int:
         while True:
             set_errno(0)
-            result: int = function(*prefix, fd, request, argument)
+            result = call(fd, request, argument)
             error = get_errno() if result == -1 else 0
             if not error:
                 return result
@@ -72,6 +60,23 @@ def bind(abi: str, long_bits: int) -> Ioctl:
                 raise OSError(error, strerror(error))
 
     return ioctl
+
+
+def _call(abi: str, long_bits: int) -> Ioctl:
+    # The C function, which leaves an error in ctypes' own errno.
+    import ctypes  # noqa: PLC0415  # as in bind
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    architecture, _, system = abi.partition("-linux-")
+    number = _NR_IOCTL.get(architecture)
+    if long_bits == 64 and number is not None and system in ("gnu", "musl"):
+        libc.syscall.restype = ctypes.c_long
+        libc.syscall.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
+        return partial(libc.syscall, number)
+    libc.ioctl.restype = ctypes.c_int
+    libc.ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
+    call: Ioctl = libc.ioctl
+    return call
 
 
 @cache
