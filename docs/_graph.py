@@ -10,10 +10,11 @@ from _svg import box, cross, figure, head, line, mark, text
 
 from gmemflags import Always, Excludes, Requires, bits, format_mask
 from gmemflags.catalog import format_rule
+from gmemflags.catalog._text import format_hosts
 
 if TYPE_CHECKING:
     from gmemflags import Catalog
-    from gmemflags.catalog import Hosts, Rule
+    from gmemflags.catalog import Rule
 
 
 def rules(catalog: Catalog) -> str:
@@ -46,6 +47,11 @@ def rules(catalog: Catalog) -> str:
         f"The flags of {escape(catalog.name)}, and its rules:",
         legend,
     )
+
+
+def short(catalog: Catalog) -> str:
+    """What the pages call a catalog: one word of its name."""
+    return catalog.name.removeprefix("linux-").partition("-")[0]
 
 
 def _between(
@@ -83,12 +89,5 @@ def _alone(rule: Rule, y: float, edge: float, number: int) -> list[str]:
 
 def _told(rule: Rule, catalog: Catalog) -> str:
     what, source = escape(format_rule(rule, catalog)), escape(rule.source)
-    told = f"At {rule.stage}{_where(rule.hosts)}. {escape(rule.why)}"
+    told = escape(f"At {rule.stage}, on {format_hosts(rule.hosts)}. {rule.why}")
     return f"<strong>{what}</strong>. {told}<br><small>{source}</small>"
-
-
-def _where(hosts: Hosts) -> str:
-    parts = [" or ".join(hosts.machines)] if hosts.machines else []
-    if hosts.vm_types:
-        parts.append(f"VM type {' or '.join(map(str, hosts.vm_types))}")
-    return f", on {', '.join(parts)}" if parts else ""

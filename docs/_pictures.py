@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from _graph import rules
+from _graph import rules, short
 from _svg import WIDTH, box, figure, line, mark, text
 from _way import KERNEL, YOU, recorded
 
@@ -24,7 +24,7 @@ from gmemflags import (
     format_mask,
     query,
 )
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags.catalog._out_of_tree import SHIPPED
 from gmemflags.testing import FakeBackend
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +37,7 @@ def pictures() -> dict[str, str]:
         "floors": floors(),
         "register": register(),
         "way": way(),
-        "rules_mainline": rules(MAINLINE),
-        "rules_firecracker": rules(FIRECRACKER_SECRET_FREE),
+        **{f"rules_{short(catalog)}": rules(catalog) for catalog in SHIPPED},
         "rules_foo_bar": rules(example("docs/how-to/write-a-catalog.md", "DOWNSTREAM")),
     }
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from errno import errorcode
 from json import dumps
 from typing import TYPE_CHECKING
 
+from _graph import short
 from _pictures import PROJECT
 
-from gmemflags import MAINLINE, bits, format_mask, query
+from gmemflags import MAINLINE, bits, exceptions, format_mask, query
 from gmemflags._cli._hosts import HOSTS
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, _uapi
+from gmemflags.catalog import _uapi
+from gmemflags.catalog._out_of_tree import SHIPPED
+from gmemflags.catalog._text import format_need
+from gmemflags.linux._create import MEANINGS
 from gmemflags.linux._ioctl import _NR_IOCTL
 from gmemflags.records import json_schema
 
@@ -25,12 +30,13 @@ def tables() -> dict[str, str]:
     project = PROJECT["project"]
     pythons = [line.split(" :: ")[-1] for line in project["classifiers"] if ":: 3." in line]
     return {
-        "flags_mainline": flags(MAINLINE),
-        "flags_firecracker": flags(FIRECRACKER_SECRET_FREE),
-        "capabilities_mainline": capabilities(MAINLINE),
-        "capabilities_firecracker": capabilities(FIRECRACKER_SECRET_FREE),
-        "profiles_mainline": profiles(MAINLINE),
-        "profiles_firecracker": profiles(FIRECRACKER_SECRET_FREE),
+        **{f"flags_{short(catalog)}": flags(catalog) for catalog in SHIPPED},
+        **{f"capabilities_{short(catalog)}": capabilities(catalog) for catalog in SHIPPED},
+        **{f"profiles_{short(catalog)}": profiles(catalog) for catalog in SHIPPED},
+        "edge_numbers": edge_numbers(),
+        "errnos": errnos(),
+        "taken": ", ".join(f"{number} {code(name)}" for number, name in _uapi.TAKEN.items()),
+        "errors": errors(),
         "requests": table(
             ("call", "request"),
             ((code(name), code(f"{vars(_uapi)[name]:#x}")) for name in _CALLS),
@@ -70,6 +76,67 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def code(shown: str) -> str:
     """Text in the type of code."""
     return f"`{shown}`"
+
+
+def edge_numbers() -> str:
+    """The numbers that are used beside those of the catalogs."""
+    return "\n".join(
+        f"* {code(name)}, {code(f'{vars(_uapi)[name]:{form}}')}: {why}."
+        for name, (form, why) in _EDGE.items()
+    )
+
+
+_EDGE = {
+    "KVM_API_VERSION": ("d", "what KVM_GET_API_VERSION has to answer on `/dev/kvm`"),
+    "KVM_CAP_ARM_VM_IPA_SIZE": (
+        "d",
+        "asked on arm64 before a VM is made: how many bits its address space may have",
+    ),
+    "KVM_MEMORY_ATTRIBUTE_PRIVATE": (
+        "#x",
+        "the bit of KVM_CAP_MEMORY_ATTRIBUTES that says private memory, `1 << 3`",
+    ),
+}
+
+
+def errnos() -> str:
+    """What a failed KVM_CREATE_GUEST_MEMFD means, but for EINVAL."""
+    return table(
+        ("errno", "means"),
+        (
+            (f"{code(errorcode[number])} ({number})", meaning)
+            for number, meaning in sorted(MEANINGS.items())
+        ),
+    )
+
+
+def errors() -> str:
+    """Every error, what a caller might catch it as, and who raises it."""
+    rows: list[tuple[str, ...]] = []
+    for name in exceptions.__all__:
+        error = vars(exceptions)[name]
+        if issubclass(error, Exception) and name != "GmemFlagsError":
+            also = [base.__name__ for base in error.__bases__ if base.__module__ == "builtins"]
+            shown = ", also ".join(map(code, (name, *also)))
+            rows.append((shown, _RAISED_BY[name]))
+    return table(("error", "raised by"), rows)
+
+
+_RAISED_BY = {
+    "InvalidMaskError": "every function, class and operator that takes a mask, a word or a bit",
+    "FlagSyntaxError": "`parse_mask`",
+    "CatalogError": "`Catalog`, `Support`, `Support.under`, `compare`, `ProbeReport.as_catalog`",
+    "PoolError": "`baseline`",
+    "RecordError": "`records.loads`, `records.load_lines`, `records.replay`; `records.dumps` for"
+    " what a document cannot hold",
+    "NegotiationError": "`negotiate`; `mask`, `flags` and `pin` of a refusal;"
+    " `Vm.create_guest_memfd` for a refusal",
+    "InconsistentAnswerError": "`query`, `Support`, `baseline`, `probe`",
+    "KvmUnavailableError": "`Kvm.open`, `Kvm.from_fd`, `Kvm.create_vm`, `Vm.from_fd`, `probe`",
+    "CapabilityQueryError": "`check_extension` of a backend, and so `query` and `probe`;"
+    " `Vm.from_fd`; on arm64 `Kvm.create_vm`",
+    "GuestMemfdCreateError": "`Vm.create_guest_memfd`",
+}
 
 
 def documents() -> str:
@@ -119,8 +186,8 @@ def _listed(mask: int, catalog: Catalog = MAINLINE) -> str:
 
 
 def _need(need: Need) -> str:
-    with_ = f" with {need.bits:#x}" if need.bits else ""
-    return code(f"KVM_CAP_{need.capability}") + with_
+    name, with_, wanted = format_need(need).partition(" with ")
+    return code(name) + with_ + wanted
 
 
 def _host(host: RecordedHost) -> tuple[str, ...]:

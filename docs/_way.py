@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from inspect import getattr_static
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -49,7 +50,7 @@ def one_query(vm: Vm) -> None:
 def recorded() -> dict[Call, int]:
     """The calls between rooms that one query makes, in order, and how often each was made.
 
-    Properties, private functions and those that attrs wrote are left out.
+    Properties, private functions, those inside others and those that attrs wrote are left out.
     """
     vm = Vm(-1, "a VM", HostFacts("6.18.0", "x86_64", 0), owned=False)
     vars(vm)["_ioctl"] = ioctl
@@ -90,5 +91,6 @@ def _name(frame: FrameType) -> str | None:
     owner, _, name = frame.f_code.co_qualname.rpartition(".")
     if name == "__init__":
         return owner
-    attribute = vars(frame.f_globals.get(owner, object)).get(name) if owner else None
-    return None if name.startswith("_") or isinstance(attribute, property) else name
+    attribute: object = getattr_static(frame.f_globals.get(owner, object), name, None)
+    private = name.startswith("_") or "<" in frame.f_code.co_qualname
+    return None if private or isinstance(attribute, property) else name
