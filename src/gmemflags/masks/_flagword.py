@@ -32,9 +32,6 @@ def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
     return made
 
 
-_OPERATORS = ("__invert__", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__")
-
-
 class FlagWord(IntFlag, boundary=KEEP):
     """A class of flags in a 64-bit mask; every member is exactly one bit.
 
@@ -63,8 +60,6 @@ class FlagWord(IntFlag, boundary=KEEP):
     def __xor__(self, other: int) -> Self:
         return super().__xor__(self._named_alike(other))
 
-    __ror__, __rand__, __rxor__ = __or__, __and__, __xor__
-
     def _named_alike(self, other: int) -> int:
         # The other side of an operator, unless it is a flag that bears another name here.
         if isinstance(other, FlagWord) and type(other) is not type(self):
@@ -82,8 +77,10 @@ class FlagWord(IntFlag, boundary=KEEP):
             raise TypeError(f"the boundary of {cls.__name__}, a FlagWord, must be KEEP")
         # After this hook EnumType puts Flag's own operators into every subclass that does not
         # define them. What the hook sets counts as defined.
-        for operator in _OPERATORS:
-            setattr(cls, operator, getattr(FlagWord, operator))
+        setattr(cls, "__invert__", FlagWord.__invert__)  # noqa: B010  # no type for it
+        for operator in ("or__", "and__", "xor__"):
+            for method in (f"__{operator}", f"__r{operator}"):
+                setattr(cls, method, getattr(FlagWord, f"__{operator}"))
         for name, member in cls.__members__.items():
             value = member._value_
             if not 0 < value <= MASK or value & (value - 1):
