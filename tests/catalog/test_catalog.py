@@ -220,6 +220,13 @@ def test_a_name_that_is_no_text() -> None:
         cast("Any", Catalog)(3, Flag, {})
 
 
+def test_a_flag_is_named_without_the_kernels_prefix() -> None:
+    """Texts and claims have none either."""
+    flags = flag_class("Flag", {"GUEST_MEMFD_FLAG_MMAP": 1})
+    with pytest.raises(CatalogError, match=r"^catalog t: flag GUEST_MEMFD_FLAG_MMAP is MMAP here$"):
+        Catalog("t", flags, {})
+
+
 def test_two_profiles_of_one_name() -> None:
     """Neither may vanish without a word."""
     problem = "^catalog t: two profiles are called all$"

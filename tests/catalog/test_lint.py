@@ -320,6 +320,19 @@ def test_a_profile_that_no_host_can_meet(request_: Request, fault: str) -> None:
     )
 
 
+def test_a_profile_in_the_names_of_another_tree() -> None:
+    """No host can ever meet it."""
+    request = Request(required=FOO, claims=[(FOO, "QUX"), (BAR, "BAR")])
+    assert lint(evolve(TREE, profiles=[Profile("p", request, "A use.")])) == (
+        "profile p calls FOO (bit 2, 0x4) QUX",
+    )
+
+
+def test_a_catalog_without_a_name() -> None:
+    """Every answer under it would be told by nothing."""
+    assert lint(evolve(TREE, name=" ")) == ("the catalog has no name",)
+
+
 def test_a_profile_that_some_host_can_meet() -> None:
     """One kind of host is enough, and what is missing may be added or asked for."""
     rule = Never(FOO, hosts=Hosts(machines=("m",)), **SAID)

@@ -110,12 +110,21 @@ def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
         ([F.MMAP | F.INIT_SHARED], (3,)),
         ((1, 1), (1, 1)),
         ([0], (0,)),
-        ({4: "a"}, (4,)),
     ],
 )
 def test_groups(preferred: Any, groups: tuple[int, ...]) -> None:
     """Two wishes or one of both, in order; a single bit is one group by itself."""
     assert Request(preferred=preferred).preferred == groups
+
+
+NO_WISHES: list[Any] = [{1, 2}, frozenset[int](), {4: "a"}, b"\x01\x02", None, 1.0]
+
+
+@pytest.mark.parametrize("preferred", NO_WISHES)
+def test_wishes_without_an_order_are_none(preferred: Any) -> None:
+    """The first wish wins, and a set has no first one."""
+    with pytest.raises(TypeError, match=r"preferred is a list|is not iterable"):
+        Request(preferred=preferred)
 
 
 def test_groups_may_come_from_a_generator() -> None:
@@ -190,6 +199,37 @@ def test_masks_are_shown_as_such() -> None:
     shown = repr(request)
     assert "required=0x3, preferred=(0x10000000000), forbidden=0xfffffffffffffffc" in shown
     assert "claims={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
+
+
+NO_CLAIMS: list[Any] = [[(1,)], "ab", [(1, 5)], [(1, "A", "B")], [3], [("A", "B")], [(3, "A")]]
+
+
+@pytest.mark.parametrize("claims", NO_CLAIMS)
+def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any) -> None:
+    """What is none could never be told."""
+    with pytest.raises((TypeError, InvalidMaskError)):
+        Request(claims=claims)
+
+
+@pytest.mark.parametrize("digest", [5, b""])
+def test_a_digest_is_a_text(digest: Any) -> None:
+    """As a catalog tells it."""
+    with pytest.raises(TypeError, match="digest must be a str, not "):
+        Request(digest=digest)
+
+
+class Fields(IntFlag):
+    """A class with a field of two bits, of which one has a name of its own."""
+
+    ONE = 1
+    HUGE_2M = 3
+    FOUR = 4
+
+
+def test_a_bit_of_a_field_is_claimed_by_the_fields_name() -> None:
+    """Else a value of it would be taken for two flags of the catalog."""
+    assert Request(required=Fields.HUGE_2M).claims == {(1, "ONE"), (2, "HUGE_2M")}
+    assert Request(required=Fields(6)).claims == {(2, "HUGE_2M"), (4, "FOUR")}
 
 
 class Plain(IntFlag):

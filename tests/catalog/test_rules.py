@@ -312,6 +312,11 @@ def test_hosts_include(
     assert hosts.include(machine, vm_type) is included
 
 
+def test_an_empty_machine_is_an_unknown_one() -> None:
+    """A rule for one machine applies to be safe, and is not switched off."""
+    assert Hosts(machines=["aarch64"]).include("", 0) is None
+
+
 def test_hosts_are_kept_as_tuples() -> None:
     """Lists go in; what is kept hashes."""
     hosts = Hosts(machines=["x86_64"], vm_types=[0, 5])

@@ -31,8 +31,8 @@ def test_facts_are_unknown_unless_given() -> None:
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ({"vm_type": "0"}, "vm_type must be a int, not '0'"),
-        ({"vm_type": True}, "vm_type must be a int, not True"),
+        ({"vm_type": "0"}, "vm_type must be an int, not '0'"),
+        ({"vm_type": True}, "vm_type must be an int, not True"),
         ({"machine": 3}, "machine must be a str, not 3"),
         ({"kernel": b"6.18"}, "kernel must be a str, not b'6.18'"),
     ],

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -143,3 +144,10 @@ def test_a_vm_after_fork_says_what_eio_means(kvm: Kvm, python: Callable[..., lis
         assert "another process than the VM's creator" in line
         assert "fork" in line
     assert (device, parent) == ("True", "True")
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 31, (1 << 64) + 244, True, "x", None])
+def test_only_numbers_of_capabilities_are_asked(number: Any, vm: Vm) -> None:
+    """Cut to the width of the call, another one would be asked."""
+    with pytest.raises(ValueError, match="is no number of a capability"):
+        vm.check_extension(number)

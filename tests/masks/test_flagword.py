@@ -3,7 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
-from enum import CONFORM, EJECT, STRICT, FlagBoundary, auto
+from enum import CONFORM, EJECT, STRICT, FlagBoundary, IntEnum, IntFlag, auto
 from typing import Any, cast
 
 import pytest
@@ -116,6 +116,34 @@ def test_operators_refuse_a_flag_that_is_called_something_else(operator: str) ->
     for left, right in ((F.MMAP, Other.FOO), (Other.MMAP, F.INIT_SHARED), (F.MMAP, Other(5))):
         with pytest.raises(InvalidMaskError, match=r"is not a flag of (GuestMemfdFlag|Other): "):
             OPERATORS[operator](left, right)
+
+
+class Plain(IntFlag):
+    """Another tree, as somebody else wrote it; the prefix is the kernel's."""
+
+    GUEST_MEMFD_FLAG_MMAP = 1
+    SECRET = 2
+
+
+class Number(IntEnum):
+    """Numbers by name."""
+
+    MMAP = 1
+    SECRET = 2
+
+
+@pytest.mark.parametrize("operator", ["or", "and", "xor"])
+@pytest.mark.parametrize("other", [Plain.SECRET, Plain(3), Number.SECRET], ids=repr)
+def test_operators_refuse_another_name_of_any_enum(operator: str, other: int) -> None:
+    """A name is a name, whatever class has it."""
+    with pytest.raises(InvalidMaskError, match=r"\.SECRET \(0x2\) is not a flag of GuestMemfdFlag"):
+        OPERATORS[operator](F.MMAP, other)
+
+
+@pytest.mark.parametrize("other", [Plain.GUEST_MEMFD_FLAG_MMAP, Number.MMAP], ids=repr)
+def test_operators_take_the_same_name_of_any_enum(other: int) -> None:
+    """With or without the kernel's prefix."""
+    assert F.INIT_SHARED | other == F(3)
 
 
 @pytest.mark.parametrize(("operator", "result"), [("or", 0x9), ("and", 0x1), ("xor", 0x8)])

@@ -29,6 +29,7 @@ from gmemflags import (
     Scope,
     Stage,
     Support,
+    baseline,
     negotiate,
     query,
     resolve,
@@ -169,7 +170,7 @@ def test_reasons_have_small_names(reason: Reason) -> None:
     [
         (
             Reason.UNNAMED,
-            "bit 0 (0x1, not named by a-tree) cannot be asked for: nobody knows what it does",
+            "bit 0 (0x1, not named by a-tree) cannot be asked for: what it does is not known",
         ),
         (
             Reason.FOREIGN_FLAG,
@@ -666,3 +667,10 @@ def test_a_wish_for_another_trees_flag_is_no_prerequisite() -> None:
     )
     answer = resolve(support, Request(required=8, preferred=[Other.OTHER]))
     assert "named like a flag of another tree" in answer.headline
+
+
+@pytest.mark.parametrize("support", [baseline([host(ALL)]), None, 3])
+def test_what_is_no_support(support: Any) -> None:
+    """A pool is resolved by its support, and that is said."""
+    with pytest.raises(TypeError, match=r"; that of a Baseline is its \.support$"):
+        resolve(support, 1)

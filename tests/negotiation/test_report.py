@@ -268,7 +268,7 @@ def test_a_host_that_was_not_asked_for_its_flags() -> None:
             (
                 "refused on a fake host: bit 2 (0x4, not named by linux-mainline) cannot be"
                 " asked for:"
-                " nobody knows what it does"
+                " what it does is not known"
             ),
         ),
         (
@@ -480,7 +480,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
         (
             Request(preferred=[1]),
             1,
-            "bit 0 (0x1, not named by a-tree) cannot be asked for: nobody knows what it does",
+            "bit 0 (0x1, not named by a-tree) cannot be asked for: what it does is not known",
         ),
         (
             Request(preferred=[FirecrackerFlag.WRITE]),
@@ -531,7 +531,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             FOO,
             (
                 "FOO (bit 2, 0x4) is supported, but the request was refused: bit 0 (0x1, not named"
-                " by a-tree) cannot be asked for: nobody knows what it does"
+                " by a-tree) cannot be asked for: what it does is not known"
             ),
         ),
         (
@@ -539,7 +539,7 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
             FOO,
             (
                 "FOO (bit 2, 0x4) is supported, but the request was refused: bit 0 (0x1, not named"
-                " by a-tree) cannot be asked for: nobody knows what it does"
+                " by a-tree) cannot be asked for: what it does is not known"
             ),
         ),
         (

@@ -150,11 +150,20 @@ def test_another_version_of_a_known_catalog() -> None:
 
 
 def test_a_catalog_that_only_borrows_a_name() -> None:
-    """Written out under mainline's name, it is not mainline."""
+    """A host under mainline's name has mainline's names and rules; a decision keeps its own."""
     fake = evolve(FIRECRACKER_SECRET_FREE, name=MAINLINE.name)
-    again = loads(dumps(host(3, "b", fake)))
-    assert again.catalog == fake != MAINLINE
-    assert again.catalog.digest == fake.digest
+    with pytest.raises(RecordError) as caught:
+        dumps(host(3, "b", fake))
+    assert str(caught.value) == (
+        "at $.catalog.name: linux-mainline is another catalog than the one of this library"
+    )
+    again = loads(dumps(resolve(host(3, "b", fake), 3)))
+    assert again.support.catalog == fake != MAINLINE
+    (note,) = again.advice
+    assert note == (
+        f"this linux-mainline (digest {fake.digest[:12]}) is not the one that is known here"
+        f" ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
+    )
 
 
 @frozen

@@ -24,7 +24,7 @@ from gmemflags.catalog._request import Profile
 from gmemflags.catalog._rules import Rule
 from gmemflags.exceptions import CatalogError
 from gmemflags.masks import FlagWord
-from gmemflags.masks._flagword import flag_class
+from gmemflags.masks._flagword import PREFIX, flag_class
 from gmemflags.masks._words import shown, union
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def _flags(catalog: str, flags: object) -> type[FlagWord]:
     for name, member in flags.__members__.items():
         if not (name.isascii() and name.isidentifier() and name == name.upper()):
             raise CatalogError(catalog, f"flag {name!r} is no identifier in ASCII capitals")
+        if name.startswith(PREFIX):
+            raise CatalogError(catalog, f"flag {name} is {name.removeprefix(PREFIX)} here")
         if name != member.name:
             raise CatalogError(catalog, f"{member.name} and {name} are the same bit")
     return flags

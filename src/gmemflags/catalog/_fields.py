@@ -29,7 +29,9 @@ def is_a(kind: type, *, or_none: bool = False) -> Callable[[Any, Attribute[Any],
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         good = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
         if not good and not (or_none and value is None):
-            raise TypeError(f"{attribute.name} must be a {kind.__name__}, not {shown(value)}")
+            article = "an" if kind is int else "a"
+            what = f"{article} {kind.__name__}"
+            raise TypeError(f"{attribute.name} must be {what}, not {shown(value)}")
 
     return check
 

@@ -39,6 +39,8 @@ def lint(catalog: Catalog) -> tuple[str, ...]:
 def _name_faults(catalog: Catalog) -> Iterator[str]:
     if catalog.name == MAINLINE.name and catalog != MAINLINE:
         yield f"the name {catalog.name} belongs to the catalog that comes with this library"
+    if not catalog.name.strip():
+        yield "the catalog has no name"
     number = catalog.capabilities.get(Capability.GUEST_MEMFD_FLAGS_HI)
     if number is not None and number <= max(TAKEN):
         owner = f"KVM_CAP_{TAKEN[number]}" if number in TAKEN else "another capability"
@@ -106,6 +108,9 @@ def _worlds(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
 def _profile_faults(catalog: Catalog) -> Iterator[str]:
     for name, profile in catalog.profiles.items():
         request = profile.request
+        for bit, claim in sorted(request.claims):
+            if catalog.name_of(bit) not in (None, claim):
+                yield f"profile {name} calls {describe(bit, catalog)} {claim}"
         for bit in bits(request.required & ~catalog.named):
             yield f"profile {name} requires {describe(bit, catalog)}"
         for need in request.needs:

@@ -10,6 +10,8 @@ meet one is decided elsewhere; this module must never know a host.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from enum import IntFlag, StrEnum
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,11 @@ from gmemflags.catalog._fields import as_mask, as_masks, is_a, several, shown_ma
 from gmemflags.catalog._rules import Stage
 from gmemflags.catalog._uapi import Scope
 from gmemflags.exceptions import InvalidMaskError
-from gmemflags.masks._words import bits, u64
+from gmemflags.masks._flagword import names_of
+from gmemflags.masks._words import one_bit, u64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 
 class Prerequisites(StrEnum):
@@ -66,28 +69,36 @@ class Need:
         )
 
 
-def _groups(preferred: int | Iterable[int]) -> tuple[int, ...]:
+_UNORDERED = (AbstractSet, Mapping, bytes)
+
+
+def _wishes(preferred: int | Iterable[int]) -> tuple[int, ...]:
     # A flag of two bits can be iterated, but [A, B] and [A | B] are different wishes.
+    if isinstance(preferred, _UNORDERED):
+        raise TypeError("preferred is a list of wishes in order, and this has none")
     if not isinstance(preferred, int):
-        return as_masks(preferred)
+        return tuple(preferred)
     mask = u64(preferred)
     if mask & (mask - 1):
         raise InvalidMaskError(
             f"preferred={mask:#x}",
             "one wish: wrap it in a list, [A | B] for both together or [A, B] for each by itself",
         )
-    return bits(mask)
+    return (preferred,) if mask else ()
 
 
-def _claims(*values: object) -> frozenset[tuple[int, str]]:
+def _claims(values: Iterable[object]) -> Iterator[tuple[int, str]]:
     # What the flag classes of the caller call the bits that are asked for.
-    return frozenset(
-        (member.value, name.removeprefix("GUEST_MEMFD_FLAG_"))
-        for value in values
-        if isinstance(value, IntFlag)
-        for name, member in type(value).__members__.items()
-        if member.value & value.value and member.name == name
-    )
+    for value in values:
+        if isinstance(value, IntFlag):
+            yield from names_of(value)
+
+
+def _claim(value: object) -> tuple[int, str]:
+    pair = several(value, object, "a bit and its name")
+    if len(pair) != 2 or not isinstance(pair[1], str):
+        raise TypeError(f"a claim is a bit and its name, not {len(pair)} values of other types")
+    return one_bit(pair[0]), pair[1]
 
 
 def _shown_claims(claims: Iterable[tuple[int, str]]) -> str:
@@ -108,7 +119,8 @@ class Request:
     prerequisite.
 
     Raises :exc:`~gmemflags.exceptions.InvalidMaskError` for anything that is no mask, and
-    TypeError for a policy that is no member of its enum, and for needs that are none.
+    TypeError for a policy that is no member of its enum, for wishes without an order such as a
+    set, and for needs and claims that are none.
     """
 
     __module__ = "gmemflags"
@@ -120,7 +132,7 @@ class Request:
     prerequisites: Prerequisites = field(validator=is_a(Prerequisites))
     until: Stage = field(validator=is_a(Stage))
     scope: Scope = field(validator=is_a(Scope))
-    digest: str | None
+    digest: str | None = field(validator=is_a(str, or_none=True))
     claims: frozenset[tuple[int, str]] = field(repr=_shown_claims)
 
     if TYPE_CHECKING:
@@ -140,19 +152,17 @@ class Request:
         digest: str | None = None,
         claims: Iterable[tuple[int, str]] = (),
     ) -> None:
-        wishes = preferred if isinstance(preferred, int) else tuple(preferred)
-        listed = (wishes,) if isinstance(wishes, int) else wishes
-        groups = _groups(wishes)
+        wishes = _wishes(preferred)
         self.__attrs_init__(
             required=u64(required),
-            preferred=groups,
+            preferred=as_masks(wishes),
             forbidden=u64(forbidden),
             needs=several(needs, Need, "several Need values"),
             prerequisites=prerequisites,
             until=until,
             scope=scope,
             digest=digest,
-            claims=_claims(required, *listed, forbidden) | frozenset(claims),
+            claims=frozenset([*_claims((required, *wishes, forbidden)), *map(_claim, claims)]),
         )
 
 

@@ -68,10 +68,13 @@ class Hosts:
     vm_types: tuple[int, ...] = field(default=(), converter=_numbers)
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
-        """True or False, or None where an unknown machine or VM type leaves it open."""
+        """True or False, or None where an unknown machine or VM type leaves it open.
+
+        An empty machine name is an unknown one.
+        """
         answers = [
             None if known is None else known in wanted
-            for known, wanted in ((machine, self.machines), (vm_type, self.vm_types))
+            for known, wanted in ((machine or None, self.machines), (vm_type, self.vm_types))
             if wanted
         ]
         if False in answers:

@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING
 from gmemflags.catalog._mainline import MAINLINE
 from gmemflags.catalog._rules import Always, Excludes, Never, Refused, Requires
 from gmemflags.exceptions import FlagSyntaxError
+from gmemflags.masks._flagword import PREFIX
 from gmemflags.masks._words import MASK, bits, one_bit, shown, u64
 
 if TYPE_CHECKING:
     from gmemflags.catalog._catalog import Catalog
     from gmemflags.catalog._request import Need
     from gmemflags.catalog._rules import Hosts, Rule
-
-_PREFIX = "GUEST_MEMFD_FLAG_"
 
 
 def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
@@ -72,9 +71,9 @@ def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:
     if token[0].isdigit():
         return _parse_number(token, text, place)
     name = token.upper() if token.isascii() else token
-    for candidate in (name, name.removeprefix(_PREFIX)):
-        if candidate in catalog.flags.__members__:
-            return catalog.flags[candidate].value
+    flag = catalog.flags.__members__.get(name.removeprefix(PREFIX))
+    if flag is not None:
+        return flag.value
     problem = f"no flag of {catalog.name} is called {token[:60]}"
     raise FlagSyntaxError(text, place, problem, _nearest(name, catalog))
 
@@ -96,7 +95,7 @@ def _nearest(name: str, catalog: Catalog) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415  # only for an error
 
     known = list(catalog.flags.__members__)
-    close = get_close_matches(name[:100].removeprefix(_PREFIX), known, cutoff=0.5)
+    close = get_close_matches(name[:100].removeprefix(PREFIX), known, cutoff=0.5)
     return close[0] if close else None
 
 

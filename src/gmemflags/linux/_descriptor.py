@@ -69,8 +69,11 @@ class Descriptor(Backend):
     def check_extension(self, number: int) -> int:
         """The kernel's answer for one capability, as the C long that it returned.
 
-        Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the call fails.
+        Raises :exc:`~gmemflags.exceptions.CapabilityQueryError` if the call fails, and ValueError
+        for anything but an int in [0, 2**31).
         """
+        if type(number) is not int or not 0 <= number < 1 << 31:
+            raise ValueError(f"{shown(number)} is no number of a capability")
         try:
             return self._ioctl(self._fd, self._check_extension, number)
         except OSError as error:

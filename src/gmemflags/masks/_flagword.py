@@ -15,21 +15,39 @@ calculate with ints, and make flags to show them.
 
 from __future__ import annotations
 
-from enum import KEEP, IntFlag
+from enum import KEEP, Enum, IntFlag
 from typing import TYPE_CHECKING, Any, cast
 
 from gmemflags.exceptions import InvalidMaskError
-from gmemflags.masks._words import MASK, shown, u64
+from gmemflags.masks._words import MASK, bits, shown, u64
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Self
+
+
+PREFIX = "GUEST_MEMFD_FLAG_"
 
 
 def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
     """Make a flag class called ``name`` from ``members``, bit by name; as good as a class body."""
     made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
     return made
+
+
+def names_of(flags: object) -> Iterator[tuple[int, str]]:
+    """What the enum class of ``flags`` calls each of their bits, without the kernel's prefix.
+
+    A bit goes by the name of the smallest member that has it. Nothing for what is no enum.
+    """
+    members = [flags] if isinstance(flags, Enum) else []
+    if isinstance(flags, IntFlag):
+        members = [flag for name, flag in type(flags).__members__.items() if flag.name == name]
+    wanted = MASK & int(cast("int", flags)) if members else 0
+    for member in sorted(members, key=lambda flag: flag.value.bit_count()):
+        for bit in bits(wanted & member.value):
+            yield bit, member.name.removeprefix(PREFIX)
+        wanted &= ~member.value
 
 
 class FlagWord(IntFlag, boundary=KEEP):
@@ -62,13 +80,13 @@ class FlagWord(IntFlag, boundary=KEEP):
 
     def _named_alike(self, other: int) -> int:
         # The other side of an operator, unless it is a flag that bears another name here.
-        if isinstance(other, FlagWord) and type(other) is not type(self):
-            for name, flag in type(other).__members__.items():
-                if flag._value_ & other._value_ and type(self).__members__.get(name) != flag:
-                    raise InvalidMaskError(
-                        f"{type(other).__name__}.{name} ({flag._value_:#x})",
-                        f"a flag of {type(self).__name__}: take both from one class",
-                    )
+        mine = {flag._value_: name for name, flag in type(self).__members__.items()}
+        for bit, name in names_of(other) if type(other) is not type(self) else ():
+            if mine.get(bit) != name:
+                raise InvalidMaskError(
+                    f"{type(other).__name__}.{name} ({bit:#x})",
+                    f"a flag of {type(self).__name__}: take both from one class",
+                )
         return other
 
     def __init_subclass__(cls) -> None:

@@ -68,7 +68,7 @@ def bit_message(support: Support, request: Request, bit: int, reason: Reason) ->
         " by the request: a flag of another tree",
         Reason.REQUIRED_AND_FORBIDDEN: "is both required and forbidden",
         Reason.FORBIDDEN: "is forbidden by the request",
-        Reason.UNNAMED: "cannot be asked for: nobody knows what it does",
+        Reason.UNNAMED: "cannot be asked for: what it does is not known",
         Reason.UNKNOWABLE: f"is unknowable: {_unseen(support, bit)}",
         Reason.NO_FLAGS: f"is {listed}: its guest_memfd takes no flag at all",
         Reason.UNSUPPORTED: f"is {listed}",

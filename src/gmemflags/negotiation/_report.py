@@ -55,7 +55,7 @@ def _later(support: Support, request: Request, mask: int | None) -> Iterator[str
 
 def _condition(support: Support, rule: Rule) -> str:
     host, hosts = support.host, rule.hosts
-    unknown = ["machine"] if hosts.machines and host.machine is None else []
+    unknown = ["machine"] if hosts.machines and not host.machine else []
     if hosts.vm_types and host.vm_type is None:
         unknown.append("VM type")
     facts = " and ".join(unknown)
@@ -68,7 +68,12 @@ def _doubts(support: Support, request: Request) -> Iterator[str]:
         if applies(support, rule) is None:
             told = format_rule(rule, catalog)
             yield f"applied to be safe: {told}. {_condition(support, rule)}"
-    if catalog != MAINLINE:
+    if catalog != MAINLINE and catalog.name == MAINLINE.name:
+        yield (
+            f"this {catalog.name} (digest {catalog.digest[:12]}) is not the one that is known here"
+            f" ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
+        )
+    elif catalog != MAINLINE:
         yield (
             f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
             " bits, never names"

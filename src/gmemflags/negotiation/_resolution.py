@@ -20,11 +20,11 @@ from attrs import field, frozen
 
 from gmemflags.catalog._request import Prerequisites, Profile, Request
 from gmemflags.exceptions import NegotiationError
-from gmemflags.masks._words import MASK, one_bit
+from gmemflags.host import Support
+from gmemflags.masks._words import MASK, one_bit, shown
 from gmemflags.negotiation._resolve import decide
 
 if TYPE_CHECKING:
-    from gmemflags.host import Support
     from gmemflags.masks import FlagWord
     from gmemflags.negotiation._problem import Outcome, Problem, Suggestion
 
@@ -127,8 +127,10 @@ def resolve(support: Support, want: Request | Profile | int) -> Resolution:
     """Answer ``want`` from what a host said; a mask is wanted as a whole (``required``).
 
     Never fails: a refusal is a value, with every reason. Raises
-    :exc:`~gmemflags.exceptions.InvalidMaskError` only for a ``want`` that is none of the three.
+    :exc:`~gmemflags.exceptions.InvalidMaskError` only for a ``want`` that is none of the three,
+    and TypeError for a ``support`` that is none.
     """
+    _check_support(support)
     if isinstance(want, Profile):
         request = want.request
     else:
@@ -148,3 +150,9 @@ def negotiate(support: Support, want: Request | Profile | int) -> Resolution:
     if not resolution.ok:
         raise NegotiationError(resolution)
     return resolution
+
+
+def _check_support(support: object) -> None:
+    if not isinstance(support, Support):
+        what = f"{shown(support)}; that of a Baseline is its .support"
+        raise TypeError(f"a Support is needed, not {what}")

@@ -165,6 +165,18 @@ class Catalogs:
         problem = f"it was recorded under another version of {name}: digest {quoted(digest[:12])}"
         raise Fault(f"{problem}, while the one known here has {' or '.join(others)}")
 
+    def of_a_host(self, value: object) -> Catalog:
+        """The same, but not another one than this library's under its name.
+
+        A host whose names and rules are others than their name says is not believed; a decision
+        keeps those of its time.
+        """
+        catalog = self.decode(value)
+        borrowed = any(catalog.name == shipped.name for shipped in SHIPPED)
+        if borrowed and catalog not in self._known.values():
+            raise Fault(f"{catalog.name} is another catalog than the one of this library", "name")
+        return catalog
+
     def content(self, value: object) -> Catalog:
         """The catalog of a content; the same content need not be read again."""
         try:

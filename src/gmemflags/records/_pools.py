@@ -11,8 +11,8 @@ from gmemflags.records._shapes import (
     as_is,
     below,
     items,
-    mask,
     members,
+    one_bit,
     record,
     text,
     within,
@@ -55,9 +55,7 @@ def _lacking(content: dict[str, Any], most: int) -> Lacking:
 
 
 def _bit(text: str, support: Support) -> int:
-    bit = mask(text)
-    if bits(bit) != (bit,):
-        raise Fault("one bit is needed")
+    bit = one_bit(text)
     if bit & support.mask:
         raise Fault("the common mask has this bit, so no host can lack it")
     return bit

@@ -10,6 +10,7 @@ from gmemflags.records._shapes import (
     is_list,
     items,
     mask,
+    one_bit,
     one_of,
     optional,
     record,
@@ -30,7 +31,7 @@ def _claim(value: object) -> tuple[int, str]:
     pair = is_list(value)
     if len(pair) != 2:
         raise Fault("a bit and its name are needed")
-    return within(0, mask, pair[0]), within(1, text, pair[1])
+    return within(0, one_bit, pair[0]), within(1, text, pair[1])
 
 
 _REQUEST: dict[str, Any] = {

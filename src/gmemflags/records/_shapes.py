@@ -97,6 +97,14 @@ def mask(value: object) -> int:
     return u64(int(value, 16))
 
 
+def one_bit(value: object) -> int:
+    """A mask of exactly one bit."""
+    bit = mask(value)
+    if bit.bit_count() != 1:
+        raise Fault("one bit is needed")
+    return bit
+
+
 def raw(value: object) -> int:
     """A C long as a decimal text: JSON readers lose numbers above 2**53."""
     if type(value) is not str or not _DECIMAL.fullmatch(value):

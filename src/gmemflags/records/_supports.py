@@ -117,4 +117,4 @@ def decode_host(value: object, catalog: Catalog) -> Support:
 def decode_support(value: object, catalogs: Catalogs) -> Support:
     """The host of :func:`plain_support`."""
     content = _host_and_catalog(value)
-    return _support(content, within("catalog", catalogs.decode, content["catalog"]))
+    return _support(content, within("catalog", catalogs.of_a_host, content["catalog"]))
