@@ -205,6 +205,18 @@ def test_no_mask_is_valid_on_one_kind_of_host() -> None:
     assert linted(*rules) == ("no mask at all is valid on aarch64, VM type 5",)
 
 
+def test_no_mask_is_valid_on_any_kind_of_host() -> None:
+    """Machines and VM types that no rule names have a name as well."""
+    here = Hosts(machines=("aarch64",), vm_types=(5,))
+    rules = [Always(FOO, **SAID), Never(FOO, **SAID), Never(BAR, hosts=here, **SAID)]
+    assert linted(*rules)[:4] == (
+        "no mask at all is valid on aarch64, VM type 5",
+        "no mask at all is valid on aarch64, other VM types",
+        "no mask at all is valid on other machines, VM type 5",
+        "no mask at all is valid on other machines, other VM types",
+    )
+
+
 def test_a_flag_for_some_hosts_only() -> None:
     """A flag that one kind of host can hold is a flag."""
     only_arm = [
@@ -294,10 +306,11 @@ def test_a_number_of_flags_hi_that_belongs_to_another(number: int, owner: str) -
     assert lint(evolve(tree, capabilities={Capability.GUEST_MEMFD_FLAGS_HI: 250})) == ()
 
 
-def test_a_rule_that_is_there_twice() -> None:
-    """It is told once."""
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_rule_that_is_there_twice(times: int) -> None:
+    """It is told once, however often it is there."""
     rule = Requires(FOO, all_of=BAR, **SAID)
-    assert linted(rule, rule, rule) == ("rule 'FOO requires BAR' is there twice",)
+    assert linted(*[rule] * times) == ("rule 'FOO requires BAR' is there twice",)
 
 
 @pytest.mark.parametrize(

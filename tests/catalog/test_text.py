@@ -12,14 +12,15 @@ from gmemflags import (
     Excludes,
     FlagSyntaxError,
     InvalidMaskError,
+    Need,
     Never,
     Refused,
     Requires,
     format_mask,
     parse_mask,
 )
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Rule, format_rule
-from gmemflags.catalog._text import describe, describe_mask
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
+from gmemflags.catalog._text import describe, describe_mask, format_hosts, format_need
 from gmemflags.masks import FlagWord
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -299,3 +300,38 @@ def test_a_rule_as_text_of_a_tree() -> None:
     rule = Requires(1 << 31, all_of=1, **SAID)
     assert format_rule(rule, TREE) == "BAR_2 requires FOO"
     assert format_rule(rule) == "0x80000000 requires MMAP"
+
+
+def test_a_bit_without_a_name_in_a_rule_of_a_tree() -> None:
+    """Another tree may have a name for it, and is not asked."""
+    rule = Never(1 << 31 | 1 | 2, **SAID)
+    assert format_rule(rule, TREE) == "no mask takes any of FOO, BAR_2, 0x2"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        (Hosts(), "any host"),
+        (Hosts(machines=("x86_64",)), "machine x86_64"),
+        (Hosts(machines=("x86_64", "i686")), "machine x86_64 or i686"),
+        (Hosts(vm_types=(4, 5)), "VM type 4 or 5"),
+        (Hosts(machines=("s390x",), vm_types=(0,)), "machine s390x, VM type 0"),
+    ],
+)
+def test_hosts_as_text(hosts: Hosts, text: str) -> None:
+    """Machines and VM types that a rule speaks of; one that speaks of neither is for all."""
+    assert format_hosts(hosts) == text
+
+
+@pytest.mark.parametrize(
+    ("need", "text"),
+    [
+        (Need("X"), "KVM_CAP_X"),
+        (Need("X", 8), "KVM_CAP_X with 0x8"),
+        (Need("X", any_of=(16, 2)), "KVM_CAP_X with one of 0x10, 0x2"),
+        (Need("X", 8, any_of=(1, 2)), "KVM_CAP_X with 0x8 and one of 0x1, 0x2"),
+    ],
+)
+def test_a_need_as_text(need: Need, text: str) -> None:
+    """The capability by its full name, and what its answer must have."""
+    assert format_need(need) == text

@@ -146,6 +146,15 @@ def test_operators_take_the_same_name_of_any_enum(other: int) -> None:
     assert F.INIT_SHARED | other == F(3)
 
 
+def test_the_sentence_about_a_flag_that_is_called_something_else() -> None:
+    """It names the bit and both classes."""
+    with pytest.raises(InvalidMaskError) as caught:
+        OPERATORS["or"](F.MMAP, Other.FOO)
+    assert str(caught.value) == (
+        "Other.FOO (0x2) is not a flag of GuestMemfdFlag: take both from one class"
+    )
+
+
 @pytest.mark.parametrize(("operator", "result"), [("or", 0x9), ("and", 0x1), ("xor", 0x8)])
 def test_operators_take_a_flag_that_is_called_the_same(operator: str, result: int) -> None:
     """Both mean the same bit; the class is that of the left side, and unnamed bits are kept."""

@@ -9,7 +9,7 @@ import pytest
 
 from gmemflags import GuestMemfdFlag, InvalidMaskError, bits, u64
 from gmemflags.masks import merge_words, split_words, u32
-from gmemflags.masks._words import one_bit
+from gmemflags.masks._words import one_bit, union
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 WORD = 0xFFFF_FFFF
@@ -154,6 +154,12 @@ def test_bits_of_what_is_no_mask(value: int) -> None:
     """A bad mask has no bits, not even some."""
     with pytest.raises(InvalidMaskError, match=f"^{value} is not a mask"):
         bits(value)
+
+
+def test_a_union_has_every_bit_of_every_mask() -> None:
+    """Bits in common count once, and of no mask there is no bit."""
+    assert union([0x6, 0x40, 0x2, 1 << 63]) == 1 << 63 | 0x46
+    assert union([]) == 0
 
 
 def test_words_merge_low_first() -> None:
