@@ -96,7 +96,9 @@ def test_capabilities_are_kept_by_plain_name() -> None:
 def test_profiles_may_come_as_a_mapping() -> None:
     """Under its own name each, as the catalog itself has them; another key is a mistake."""
     assert Catalog("t", Flag, {}, (), {"all": PROFILE}).profiles == {"all": PROFILE}
-    with pytest.raises(CatalogError, match="a profile is listed by another name than its own"):
+    with pytest.raises(
+        CatalogError, match="^catalog t: a profile is listed by another name than its own$"
+    ):
         Catalog("t", Flag, {}, (), {"any": PROFILE})
     assert evolve(TREE, name="b").profiles == TREE.profiles
 
@@ -230,8 +232,9 @@ def test_a_flag_is_named_without_the_kernels_prefix() -> None:
 def test_two_profiles_of_one_name() -> None:
     """Neither may vanish without a word."""
     problem = "^catalog t: two profiles are called all$"
+    once, twice = Profile("x", Request(), "A use."), Profile("all", Request(), "Another use.")
     with pytest.raises(CatalogError, match=problem):
-        Catalog("t", Flag, {}, (), [PROFILE, Profile("all", Request(), "Another use.")])
+        Catalog("t", Flag, {}, (), [once, PROFILE, twice])
 
 
 def test_an_error_names_the_catalog() -> None:

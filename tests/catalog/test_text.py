@@ -300,6 +300,7 @@ def test_a_rule_as_text_of_a_tree() -> None:
     rule = Requires(1 << 31, all_of=1, **SAID)
     assert format_rule(rule, TREE) == "BAR_2 requires FOO"
     assert format_rule(rule) == "0x80000000 requires MMAP"
+    assert format_rule(Odd(other=1 << 31, **SAID), TREE) == "Odd(FOO, BAR_2)"
 
 
 def test_a_bit_without_a_name_in_a_rule_of_a_tree() -> None:

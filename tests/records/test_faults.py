@@ -52,7 +52,6 @@ def error(document: str | bytes) -> RecordError:
         ("", "it is not JSON: Expecting value at character 0"),
         ("{", "not JSON"),
         ("{} {}", "one document is needed, and there is more from character 3 on"),
-        ("\ufeff{}", "it starts with a byte order mark, which no record has"),
         ('{"a', "not JSON: Unterminated string starting at character 1"),
         (b"\xff{}", "byte 0 is not UTF-8"),
         ('{"a":1}'.encode("utf-16"), "byte 0 is not UTF-8"),
@@ -84,6 +83,12 @@ def test_too_long_a_text() -> None:
 def test_too_deep_a_text() -> None:
     """The reader of JSON gives up, and that is told."""
     assert error("[" * 100_000).problem == "it is too deeply nested for a record"
+
+
+def test_a_byte_order_mark() -> None:
+    """It is no part of JSON, and no editor shows it."""
+    for document in ("\ufeff{}", b"\xef\xbb\xbf{}"):
+        assert error(document).problem == "it starts with a byte order mark, which no record has"
 
 
 def test_too_long_a_number() -> None:

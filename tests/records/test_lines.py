@@ -37,8 +37,9 @@ def test_a_broken_line_is_told_by_number() -> None:
     with pytest.raises(RecordError) as caught:
         next(lines)
     assert caught.value.path == "pool.jsonl, line 4, $.schema"
-    with pytest.raises(RecordError, match=r"^at line 1, \$: it is not JSON"):
+    with pytest.raises(RecordError) as caught:
         next(load_lines(["junk"]))
+    assert str(caught.value) == "at line 1, $: it is not JSON: Expecting value at character 0"
 
 
 def test_broken_lines_can_be_skipped_and_counted() -> None:
