@@ -97,7 +97,7 @@ def test_profiles_may_come_as_a_mapping() -> None:
     """Under its own name each, as the catalog itself has them; another key is a mistake."""
     assert Catalog("t", Flag, {}, (), {"all": PROFILE}).profiles == {"all": PROFILE}
     with pytest.raises(
-        CatalogError, match="^catalog t: a profile is listed by another name than its own$"
+        CatalogError, match=r"^catalog t: a profile is listed by another name than its own$"
     ):
         Catalog("t", Flag, {}, (), {"any": PROFILE})
     assert evolve(TREE, name="b").profiles == TREE.profiles

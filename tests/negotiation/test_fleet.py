@@ -5,6 +5,7 @@ from attrs import evolve
 
 from gmemflags import (
     MAINLINE,
+    Always,
     Baseline,
     Capability,
     Catalog,
@@ -174,8 +175,9 @@ def test_what_no_answer_can_say() -> None:
 
 def test_no_host_is_no_pool() -> None:
     """A baseline of nothing would promise everything."""
-    with pytest.raises(PoolError, match=r"^a baseline needs at least one host$"):
+    with pytest.raises(PoolError, match=r"^a baseline needs at least one host$") as caught:
         baseline([])
+    assert caught.value.origin == ""
 
 
 @pytest.mark.parametrize(
@@ -268,6 +270,33 @@ def test_every_loss_on_another_machine_is_told() -> None:
         "  on B you lose bit 4 (0x10, not named by firecracker-secret-free)",
         "  machine x86_64 on A and aarch64 on B: rules may differ",
     ]
+
+
+def test_a_flag_that_is_of_no_use_on_either_host() -> None:
+    """What no mask could hold before is no loss."""
+    comparison = compare(host(0x28, "A", TREE), host(0x28, "B", TREE))
+    assert (comparison.lost_on_b, comparison.lost_on_a) == ((), ())
+
+
+def test_a_bit_without_a_name_is_not_lost_by_a_rule() -> None:
+    """Nobody could ask for it, also where no mask at all is valid."""
+    arm = Hosts(machines=["aarch64"])
+    always = Always(4, why="There.", source="a test", hosts=arm)
+    never = Never(4, why="Not there.", source="a test", hosts=arm)
+    tree = evolve(FIRECRACKER_SECRET_FREE, rules=[always, never])
+    here = host(0x44, "A", tree)
+    there = evolve(here, host=evolve(here.host, machine="aarch64"))
+    assert compare(here, there).lost_on_b == (Loss(bit=4, rules=(never,)),)
+
+
+def test_losing_a_flag_because_of_bit_0() -> None:
+    """The lowest bit can be the cause as well."""
+    (rule,) = [rule for rule in MAINLINE.rules if isinstance(rule, Always)]
+    there = evolve(host(2, "B"), host=evolve(host(2).host, machine="aarch64"))
+    assert compare(host(3, "A"), there).lost_on_b == (
+        Loss(bit=1),
+        Loss(bit=2, rules=(rule,), because=1),
+    )
 
 
 def test_each_has_something() -> None:

@@ -335,6 +335,15 @@ def test_a_flag_of_another_tree(role: str) -> None:
     assert [p.reason for p in resolve(PLAIN, want).problems] == [Reason.FOREIGN_FLAG]
 
 
+def test_two_flags_of_another_tree() -> None:
+    """Each of them is told."""
+    want = FirecrackerFlag.NO_DIRECT_MAP | FirecrackerFlag.WRITE
+    assert [(p.reason, p.bits) for p in resolve(PLAIN, want).problems] == [
+        (Reason.FOREIGN_FLAG, FOO),
+        (Reason.FOREIGN_FLAG, BAR),
+    ]
+
+
 def test_a_wish_for_a_flag_of_another_tree() -> None:
     """It is not granted."""
     answer = resolve(PLAIN, Request(preferred=[FirecrackerFlag.NO_DIRECT_MAP]))
@@ -627,6 +636,13 @@ def test_an_alternative_that_nobody_named() -> None:
         " supported and"
         " not asked for, BAZ (bit 4, 0x10) is supported and not asked for"
     )
+
+
+def test_a_why_without_a_full_stop() -> None:
+    """Nothing else is taken from its end."""
+    rule = Never(FOO, why="So says X", source="a test")
+    (problem,) = resolve(host(ALL, rule), FOO).problems
+    assert problem.message.startswith("no mask takes FOO (So says X): ")
 
 
 def test_exactly_this_mask_is_refused() -> None:

@@ -425,6 +425,21 @@ def test_advice_about_a_disagreement() -> None:
     )
 
 
+def test_advice_about_a_disagreement_in_another_tree() -> None:
+    """The bit bears the name that the tree gives it."""
+
+    class Wide(FlagWord):
+        HIGH = 1 << 32
+
+    numbers = {**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300}
+    catalog = Catalog("a-tree", Wide, numbers)
+    support = query(FakeBackend({231: 1, 234: 1, 244: 0x2_0000_0000, 300: 3}), catalog)
+    assert resolve(support, 0).advice[-1] == (
+        "HIGH (bit 32, 0x100000000) is claimed by FLAGS_HI and denied by a 64-bit FLAGS: not"
+        " believed"
+    )
+
+
 def test_advice_in_order() -> None:
     """What comes later first, then the doubts."""
     catalog = evolve(
