@@ -49,7 +49,7 @@ def conflict(
 
 def obstacle(support: Support, bit: int) -> tuple[Rule, ...] | None:
     """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
-    request = Request(required=bit, prerequisites=Prerequisites.ADD)
+    request = Request(prerequisites=Prerequisites.ADD)
     found = conflict(support, request, bit & usable(support, request))
     return found[2] if found else None
 
