@@ -226,6 +226,19 @@ def test_a_flag_that_all_list_and_no_mask_of_the_pool_can_hold() -> None:
     )
 
 
+def test_a_pool_in_which_no_mask_is_valid() -> None:
+    """It is told of the flags that all list, and of no other bit."""
+    always = Always(4, why="So it is.", source="a test")
+    tree = evolve(TREE, rules=[always, Never(4, why="So it is not.", source="a test")])
+    assert str(baseline([host(0x48, "A", tree)])).splitlines()[-2:] == [
+        "  1 of 1 lacks QUX (bit 5, 0x20): A",
+        (
+            "  no mask can hold BAR (bit 3, 0x8): every mask needs FOO (So it is.); no mask takes"
+            " FOO (So it is not.)"
+        ),
+    ]
+
+
 def test_losing_a_flag_and_what_depends_on_it() -> None:
     """Rules tell that a flag is lost with another, though both hosts list it."""
     comparison = compare(host(0x3C, "A", TREE), host(0x38, "B", TREE))

@@ -361,3 +361,108 @@ def test_a_report_as_text() -> None:
     assert text.startswith("host    a fake host, Linux 6.18.0, x86_64\ncatalog linux-mainline\n")
     assert "\n  MMAP requires INIT_SHARED\n" in text
     assert "\n  MMAP (bit 0, 0x1) is refused, and linux-mainline allows it" in text
+
+
+def test_a_complete_report_as_text() -> None:
+    """Each mask with its answer, but one line for all bits that nobody lists; then the rules."""
+    catalog = evolve(tree("FOO", "BAR", "BAZ"), rules=[EXCLUDES])
+    report = swept(catalog, 7, taking([0, FOO, BAR, BAZ, FOO | BAZ]))
+    assert str(report).splitlines() == [
+        "host    a fake host, Linux 6.18.0, x86_64",
+        "catalog a-tree",
+        "lists   FOO|BAR|BAZ (0x7)",
+        (
+            f"tried   files of {PAGE} bytes, reserved words of zero: masks tried: 69, among them"
+            " every combination of the listed flags"
+        ),
+        "",
+        "  mask  answer      flags",
+        "   0x0  taken       0",
+        "   0x1  taken       FOO",
+        "   0x2  taken       BAR",
+        "   0x4  taken       BAZ",
+        "   0x3  EINVAL      FOO|BAR",
+        "   0x5  taken       FOO|BAZ",
+        "   0x6  EINVAL      BAR|BAZ",
+        "   0x7  EINVAL      FOO|BAR|BAZ",
+        "  EINVAL for all other single bits tried: 61, none of them listed",
+        "",
+        "rules that hold in all of this",
+        "  no mask takes any bit of 0xfffffffffffffff8",
+        "    Observed: bit 3 (0x8, not named by a-tree) is refused.",
+        "  FOO excludes BAR",
+        "    Observed: FOO|BAR (0x3) is refused.",
+        "  BAR excludes BAZ",
+        "    Observed: BAR|BAZ (0x6) is refused.",
+        "",
+        "kernel and catalog contradict each other",
+        "  BAR|BAZ (0x6) is refused, and a-tree allows it",
+    ]
+
+
+ODD_ANSWERS = {
+    0: 0,
+    FOO: 0,
+    FOO | BAR: errno.EINVAL,
+    BAR: errno.EPERM,
+    BAZ: 200,
+    0x8: errno.EINVAL,
+    0x10: errno.EINVAL,
+    0x18: errno.EINVAL,
+    0x20: 0,
+    0x40: errno.EPERM,
+    1 << 40: errno.EINVAL,
+}
+
+
+def test_an_incomplete_report_as_text() -> None:
+    """What is odd has a line of its own, and what stays open is told."""
+    catalog = evolve(tree("FOO", "BAR", "BAZ"), rules=[EXCLUDES])
+    report = reported(catalog, 1 << 40 | 7, ODD_ANSWERS)
+    head, *rest = str(report).splitlines()[3:]
+    assert head == (
+        f"tried   files of {PAGE} bytes, reserved words of zero: masks tried: 11, and not every"
+        " combination of the listed flags was answered with yes or EINVAL"
+    )
+    assert rest == [
+        "",
+        "           mask  answer      flags",
+        "            0x0  taken       0",
+        "            0x1  taken       FOO",
+        "            0x3  EINVAL      FOO|BAR",
+        "            0x2  EPERM       BAR",
+        "            0x4  errno 200   BAZ",
+        "           0x18  EINVAL      0x18",
+        "           0x20  taken       0x20",
+        "           0x40  EPERM       0x40",
+        "  0x10000000000  EINVAL      0x10000000000",
+        "  EINVAL for all other single bits tried: 2, none of them listed",
+        "",
+        "rules that hold in all of this, which is not everything",
+        "  no mask takes any bit of 0x18",
+        "    Observed: bit 3 (0x8, not named by a-tree) is refused.",
+        "",
+        "refused, and explained by no rule",
+        "  FOO|BAR (0x3)",
+        "  bit 40 (0x10000000000, not named by a-tree)",
+        "",
+        "kernel and catalog contradict each other",
+        "  bit 5 (0x20, not named by a-tree) is taken, and a fake host does not list all of it",
+        "",
+        "undetermined: in no mask that was taken",
+        "  BAR (bit 1, 0x2)",
+        "  BAZ (bit 2, 0x4)",
+        "  bit 40 (0x10000000000, not named by a-tree)",
+    ]
+
+
+def test_a_report_of_a_probe_that_was_stopped_as_text() -> None:
+    """It says by what."""
+    report = evolve(reported(TREE, 3, {0: 0, FOO: errno.EMFILE}), stopped=errno.EMFILE)
+    lines = str(report).splitlines()
+    assert lines[3].endswith("reserved words of zero: masks tried: 2, until EMFILE")
+    assert lines[5:8] == [
+        "  mask  answer      flags",
+        "   0x0  taken       0",
+        "   0x1  EMFILE      FOO",
+    ]

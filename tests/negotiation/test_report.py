@@ -730,6 +730,23 @@ def test_a_chain_through_two_that_hold_each_other() -> None:
     assert answer.why(FOO).endswith(", because every mask needs one of BAR, BAZ")
 
 
+def test_a_chain_from_a_preferred_flag() -> None:
+    """A wish that was granted is asked for as well."""
+    rule = needs(BAR, FOO)
+    answer = resolve(host(ALL, rule), Request(preferred=[BAR], prerequisites=ADD))
+    assert answer.outcomes[0].chain == (rule,)
+
+
+def test_a_chain_through_the_flag_that_was_needed() -> None:
+    """Of two flags that need the bit the chain takes the one that its next rule asks for."""
+    first, second = needs(BAR, FOO), needs(QUX, FOO)
+    needs_qux, needs_bar = needs(BAZ, QUX), needs(BAZ, BAR)
+    support = host(ALL, first, second, needs_qux, needs_bar)
+    answer = resolve(support, Request(required=BAZ, prerequisites=ADD))
+    assert answer.mask == ALL
+    assert answer.outcomes[0].chain == (second, needs_qux)
+
+
 def test_a_chain_to_what_every_mask_needs() -> None:
     """What every mask needs was asked for by nobody."""
     always, rule = Always(FOO, **SAID), needs(FOO, BAR)

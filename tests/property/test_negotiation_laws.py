@@ -22,8 +22,9 @@ from gmemflags import (
     negotiate,
     resolve,
 )
+from gmemflags.masks._words import MASK, union
 from gmemflags.negotiation._conflict import conflict
-from gmemflags.negotiation._resolve import usable
+from gmemflags.negotiation._resolve import decide, named_by, usable, valid
 from tests.property.exhaustive import random_case
 from tests.property.test_negotiation_proof import readable, request_of, support_of
 from tests.strategies import masks
@@ -91,6 +92,21 @@ def test_every_bit_and_every_group_has_one_outcome(case: tuple[Support, Request]
     mask = answer.mask if answer.ok else None
     for outcome in answer.outcomes:
         assert outcome.granted is (mask is not None and not outcome.bits & ~mask)
+
+
+@given(negotiations(), masks)
+def test_a_valid_mask_would_be_granted_by_itself(case: tuple[Support, Request], some: int) -> None:
+    """Required, with all else forbidden, it is the answer; with REFUSE it has whole groups only."""
+    support, request = case
+    best = decide(support, request)
+    assert best is None or valid(support, request, best)
+    for mask in (request.required, named_by(request), (best or 0) & some, usable(support, request)):
+        alone = evolve(request, required=mask, forbidden=request.forbidden | ~mask & MASK)
+        granted = decide(support, alone) == mask and not request.required & ~mask
+        if request.prerequisites is Prerequisites.REFUSE:
+            whole = union(group for group in request.preferred if not group & ~mask)
+            granted = granted and mask == request.required | whole
+        assert valid(support, request, mask) is granted
 
 
 @given(negotiations(), masks)
