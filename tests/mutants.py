@@ -32,7 +32,8 @@ GROUPS = {
 STRICT = re.compile(r"(masks/_words|catalog/_(solve|rules)|host/_query|records/(?!_replay).*)\.py")
 # A timeout counts only in functions with a loop that a mutant may never leave, or leave too late.
 LOOPS = {"bits", "_smallest", "_search", "_propagate", "_uses", "_flags", "_Pool._tally"} | {
-    *("_added_by", "outcomes", "_bit_outcome", "_role"),  # one that has a loop, and its callers
+    # One that has a loop, its callers, and what says where it ends.
+    *("_added_by", "outcomes", "_bit_outcome", "_role", "_granted"),
 }
 CONFIG = """
 [tool.mutmut]

@@ -633,6 +633,15 @@ def test_a_refused_request_grants_nothing() -> None:
     ]
 
 
+def test_a_refused_request_says_so_of_half_a_group() -> None:
+    """What would become of the group otherwise is not told."""
+    answer = resolve(host(), Request(required=1, preferred=[FOO | BAR]))
+    assert [(o.bits, o.reason) for o in answer.outcomes if o.role is Role.PREFERRED] == [
+        (FOO, Reason.REQUEST_REFUSED),
+        (BAR, Reason.REQUEST_REFUSED),
+    ]
+
+
 def test_an_empty_group_is_granted() -> None:
     """It asks for nothing, and is a wish all the same."""
     answer = resolve(host(), Request(preferred=[0]))
@@ -661,6 +670,25 @@ def test_a_bit_whose_group_has_a_bit_that_a_rule_excludes(prerequisites: Prerequ
     )
     group = of_group(answer.outcomes, FOO | BAR)
     assert (group.reason, group.chain) == (Reason.RULE_CONFLICT, (rule,))
+
+
+@pytest.mark.parametrize("prerequisites", Prerequisites)
+def test_a_bit_of_a_group_that_a_rule_excludes_by_itself(prerequisites: Prerequisites) -> None:
+    """Without the rest of its group it could not be granted either."""
+    rule = Excludes(BAZ, BAR, **SAID)
+    request = Request(required=BAZ, preferred=[FOO | BAR], prerequisites=prerequisites)
+    answer = resolve(host(ALL, rule), request)
+    assert answer.outcomes[1] == Outcome(
+        bits=BAR, role=Role.PREFERRED, granted=False, reason=Reason.RULE_CONFLICT, chain=(rule,)
+    )
+
+
+def test_a_group_of_which_no_bit_is_supported() -> None:
+    """Each of its bits has its sentence."""
+    lists = "is not supported: a fake host lists BAZ (bit 4, 0x10)"
+    assert (
+        f"  - wish FOO|BAR (0xc) is not granted: FOO (bit 2, 0x4) {lists}; BAR (bit 3, 0x8) {lists}"
+    ) in report(host(BAZ), preferred=[FOO | BAR])
 
 
 def test_a_group_that_lacks_a_prerequisite() -> None:

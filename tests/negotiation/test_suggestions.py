@@ -228,6 +228,17 @@ def test_each_of_a_minimal_set_is_needed() -> None:
     assert (together.mask, resolve(support, changed).mask) == (BAR, BAR)
 
 
+def test_of_the_stages_that_help_only_with_more_the_earliest() -> None:
+    """A later one of them would undo it."""
+    support = host(ALL, Never(FOO, stage=Stage.BIND, **SAID))
+    request = Request(
+        required=FOO, needs=[Need("USERFAULT")], until=Stage.ACCESS, prerequisites=ADD
+    )
+    assert suggested(resolve(support, request)) == [
+        ("let rules count until create only; drop the need for KVM_CAP_USERFAULT", 0x4)
+    ]
+
+
 NOTHING_HELPS: dict[str, tuple[Support, Request]] = {
     "no guest_memfd": (
         query(FakeBackend({231: 1, 234: 0, 244: 0x3C})),
