@@ -335,6 +335,15 @@ def test_a_flag_of_another_tree(role: str) -> None:
     assert [p.reason for p in resolve(PLAIN, want).problems] == [Reason.FOREIGN_FLAG]
 
 
+def test_a_flag_that_is_called_two_things() -> None:
+    """Both names are told, in order of the alphabet."""
+    want = Request(required=4, claims=[(4, "B"), (4, "A")])
+    (problem,) = resolve(PLAIN, want).problems
+    assert problem.message == (
+        "FOO (bit 2, 0x4) of a-tree is called A or B by the request: a flag of another tree"
+    )
+
+
 def test_two_flags_of_another_tree() -> None:
     """Each of them is told."""
     want = FirecrackerFlag.NO_DIRECT_MAP | FirecrackerFlag.WRITE
@@ -418,6 +427,13 @@ def test_a_host_without_guest_memfd(support: Support, reason: Reason, wanted: in
     assert resolve(support, wanted).problems[0].reason is reason
 
 
+def test_a_device_without_guest_memfd_in_words() -> None:
+    """It answers for every VM."""
+    support = Support(answers={"GUEST_MEMFD": 0}, scope=Scope.SYSTEM, catalog=tree())
+    (problem,) = resolve(support, 0).problems
+    assert problem.message == ("a host has no guest_memfd for any VM (KVM_CAP_GUEST_MEMFD is 0)")
+
+
 @pytest.mark.parametrize(
     ("need", "told"),
     [
@@ -443,6 +459,14 @@ def test_a_need_that_was_never_asked(capability: str) -> None:
     need = Need(capability)
     (problem,) = resolve(PLAIN, Request(needs=[need])).problems
     assert (problem.reason, problem.need) == (Reason.NEED_NOT_ASKED, need)
+
+
+def test_a_need_that_nobody_asked_for_though_it_has_a_number() -> None:
+    """The catalog is not to blame for that."""
+    (problem,) = resolve(
+        answering(GUEST_MEMFD=1, GUEST_MEMFD_FLAGS=ALL), Request(needs=[Need("USER_MEMORY2")])
+    ).problems
+    assert problem.message == ("KVM_CAP_USER_MEMORY2 is needed, and a host was never asked for it")
 
 
 def test_needs_that_are_met() -> None:
@@ -690,3 +714,9 @@ def test_what_is_no_support(support: Any) -> None:
     """A pool is resolved by its support, and that is said."""
     with pytest.raises(TypeError, match=r"; that of a Baseline is its \.support$"):
         resolve(support, 1)
+
+
+    told = (
+        "FOO (bit 2, 0x4) is supported and named like a flag of another tree, BAR (bit 3, 0x8) is"
+    )
+    assert told in answer.headline
