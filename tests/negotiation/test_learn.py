@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from gmemflags.catalog import Rule
-from tests.negotiation.hidden import BAR, BAZ, FOO, KERNELS, THREE, TREE
+from tests.negotiation.hidden import BAR, BAZ, FOO, KERNELS, QUX, THREE, TREE
 from tests.probing import (
     always,
     excludes,
@@ -63,6 +63,14 @@ def test_the_simplest_is_the_one_with_the_fewest_flags() -> None:
     report = reported(TREE, 0, {0: 0, FOO | BAR: errno.EINVAL, BAZ: errno.EINVAL})
     (rule,) = report.rules
     assert rule.why == "Observed: BAZ (bit 2, 0x4) is refused."
+
+
+def test_the_simplest_that_is_taken_has_the_fewest_flags_as_well() -> None:
+    """Of what was taken with the same flag, too, the smallest number is not the simplest."""
+    taken = {FOO | BAR | BAZ: 0, FOO | QUX: 0}
+    report = reported(TREE, 0xF, {0: 0, FOO: errno.EINVAL, **taken})
+    (rule,) = report.rules
+    assert rule.why == "Observed: FOO (bit 0, 0x1) is refused, FOO|QUX (0x9) is taken."
 
 
 def test_a_refusal_for_another_reason_is_no_evidence() -> None:
