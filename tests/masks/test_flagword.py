@@ -56,6 +56,17 @@ def test_the_complement_in_a_class_that_is_made_late() -> None:
     assert (~flags(1)).value == MASK - 1
 
 
+@pytest.mark.parametrize(("operator", "result"), [("or", 0x43), ("and", 0x40), ("xor", 0x03)])
+def test_the_operators_in_a_class_that_is_made_late(operator: str, result: int) -> None:
+    """They keep unnamed bits and refuse another name there as well, with an int on either side."""
+    flags = flag_class("Late", {"MMAP": 1, "SHARED": 2})
+    for left, right in ((flags(0x41), 0x42), (0x41, flags(0x42))):
+        made = OPERATORS[operator](left, right)
+        assert (made, type(made)) == (result, flags)
+    with pytest.raises(InvalidMaskError, match="is not a flag of Late: "):
+        OPERATORS[operator](flags(1), F.INIT_SHARED)
+
+
 def test_the_complement_of_a_complement() -> None:
     """Twice is as never, for unnamed bits too."""
     assert ~~F(0x41) == F(0x41)
