@@ -19,7 +19,7 @@ def test_a_field_of_a_kind(value: object, shown: str) -> None:
     assert Counted(3).count == 3
     with pytest.raises(TypeError) as caught:
         Counted(value)
-    assert str(caught.value) == f"count must be a int, not {shown}"
+    assert str(caught.value) == f"count must be an int, not {shown}"
 
 
 @pytest.mark.parametrize(("value", "shown"), NO_NUMBERS)
@@ -33,7 +33,7 @@ def test_a_field_of_a_kind_or_none(value: object, shown: str) -> None:
     assert (Counted(3).count, Counted(None).count) == (3, None)
     with pytest.raises(TypeError) as caught:
         Counted(value)
-    assert str(caught.value) == f"count must be a int, not {shown}"
+    assert str(caught.value) == f"count must be an int, not {shown}"
 
 
 def test_a_field_of_a_kind_of_which_bool_is_one() -> None:

@@ -706,7 +706,10 @@ def test_a_wish_for_another_trees_flag_is_no_prerequisite() -> None:
         answers={"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 12}, scope=Scope.VM, catalog=catalog
     )
     answer = resolve(support, Request(required=8, preferred=[Other.OTHER]))
-    assert "named like a flag of another tree" in answer.headline
+    told = (
+        "FOO (bit 2, 0x4) is supported and named like a flag of another tree, BAR (bit 3, 0x8) is"
+    )
+    assert told in answer.headline
 
 
 @pytest.mark.parametrize("support", [baseline([host(ALL)]), None, 3])
@@ -714,9 +717,3 @@ def test_what_is_no_support(support: Any) -> None:
     """A pool is resolved by its support, and that is said."""
     with pytest.raises(TypeError, match=r"; that of a Baseline is its \.support$"):
         resolve(support, 1)
-
-
-    told = (
-        "FOO (bit 2, 0x4) is supported and named like a flag of another tree, BAR (bit 3, 0x8) is"
-    )
-    assert told in answer.headline
