@@ -522,3 +522,32 @@ def test_counts() -> None:
     assert [support_of(each).origin for each in pool.hosts()] == ["host-a", "host-b", "host-c"]
     assert (pool.seen, pool.left_out, pool.pools, pool.bad) == (4, 1, 0, 0)
     assert pool.place == "pool.jsonl, line 4"
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (
+            ("--scope", "system"),
+            "note: /dev/kvm answers for the best imaginable VM: a VM may take fewer flags\n",
+        ),
+        (
+            ("--catalog", "firecracker-secret-free"),
+            (
+                "note: the names are those of firecracker-secret-free: a kernel confirms bits,"
+                " never names\n"
+            ),
+        ),
+    ],
+    ids=["scope", "catalog"],
+)
+def test_what_is_to_be_known_of_all_answers_is_told_once(
+    options: tuple[str, ...], note: str, files: Path
+) -> None:
+    """As for a single host, but under the tally."""
+    lines = run("show", "--host", "linux-6.18-x86_64", "--json").out
+    (files / "hosts.jsonl").write_text(lines * 2)
+    told = run("check", "MMAP", *options, "hosts.jsonl")
+    assert told.status == 0
+    assert told.out.endswith(note)
+    assert told.out.count("note: ") == 1

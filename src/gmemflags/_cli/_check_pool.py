@@ -9,7 +9,7 @@ from gmemflags._cli._out import emit, progress, say
 from gmemflags._cli._pool import Pool, support_of
 from gmemflags._cli._request import request, status
 from gmemflags._cli._status import CommandError, Status, as_command_error
-from gmemflags.catalog import Request
+from gmemflags.catalog import MAINLINE, Request, Scope
 from gmemflags.exceptions import FlagSyntaxError
 from gmemflags.negotiation import resolve
 from gmemflags.records import dumps
@@ -29,8 +29,10 @@ def check_pool(args: Namespace, files: Iterable[str]) -> int:
     """
     pool = Pool(args, files)
     tally: dict[Status, int] = dict.fromkeys((Status.YES, Status.NO, Status.NO_ANSWER), 0)
+    notes: dict[str, None] = {}
     for answer in _answers(args, pool):
         tally[status(answer)] += 1
+        notes |= dict.fromkeys(_notes(answer))
         if args.json:
             emit(dumps(answer))
         else:
@@ -38,7 +40,7 @@ def check_pool(args: Namespace, files: Iterable[str]) -> int:
     if not any(tally.values()):
         raise pool.none_chosen()
     if not args.json:
-        say(_told(tally, pool))
+        say("\n".join([_told(tally, pool), *(f"note: {note}" for note in notes)]))
     if tally[Status.NO]:
         return Status.NO
     return Status.NO_ANSWER if tally[Status.NO_ANSWER] else Status.YES
@@ -57,6 +59,15 @@ def _answers(args: Namespace, pool: Pool) -> Iterator[Resolution]:
             catalog = support.catalog
             wanted = _wanted(args, catalog, pool)
         yield resolve(support, wanted)
+
+
+def _notes(answer: Resolution) -> Iterator[str]:
+    # What is to be known of the answers, and is the same for many hosts.
+    if answer.support.scope is Scope.SYSTEM:
+        yield "/dev/kvm answers for the best imaginable VM: a VM may take fewer flags"
+    name = answer.support.catalog.name
+    if name != MAINLINE.name:
+        yield f"the names are those of {name}: a kernel confirms bits, never names"
 
 
 def _wanted(args: Namespace, catalog: Catalog, pool: Pool) -> Request:
