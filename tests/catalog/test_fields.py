@@ -36,6 +36,17 @@ def test_a_field_of_a_kind_or_none(value: object, shown: str) -> None:
     assert str(caught.value) == f"count must be an int, not {shown}"
 
 
+def test_a_field_of_a_kind_that_is_no_number() -> None:
+    """The sentence has its own article."""
+
+    @frozen
+    class Named:
+        name: object = field(validator=is_a(str))
+
+    with pytest.raises(TypeError, match=r"^name must be a str, not 3$"):
+        Named(3)
+
+
 def test_a_field_of_a_kind_of_which_bool_is_one() -> None:
     """Only as a number a bool is refused."""
 

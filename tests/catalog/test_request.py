@@ -123,7 +123,10 @@ NO_WISHES: list[Any] = [{1, 2}, frozenset[int](), {4: "a"}, b"\x01\x02", None, 1
 @pytest.mark.parametrize("preferred", NO_WISHES)
 def test_wishes_without_an_order_are_none(preferred: Any) -> None:
     """The first wish wins, and a set has no first one."""
-    with pytest.raises(TypeError, match=r"preferred is a list|is not iterable"):
+    with pytest.raises(
+        TypeError,
+        match=r"^preferred is a list of wishes in order, and this has none$|is not iterable",
+    ):
         Request(preferred=preferred)
 
 
@@ -201,14 +204,23 @@ def test_masks_are_shown_as_such() -> None:
     assert "claims={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
 
 
-NO_CLAIMS: list[Any] = [[(1,)], "ab", [(1, 5)], [(1, "A", "B")], [3], [("A", "B")], [(3, "A")]]
+NO_CLAIMS: list[tuple[Any, str]] = [
+    ([(1,)], "a claim is a bit and its name, not 1 values of other types"),
+    ([(1, 5)], "a claim is a bit and its name, not 2 values of other types"),
+    ([(1, "A", "B")], "a claim is a bit and its name, not 3 values of other types"),
+    ("ab", "a bit and its name are wanted, not 'a'"),
+    ([3], "a bit and its name are wanted, not 3"),
+    ([("A", "B")], "'A' is not a mask: an int in [0, 2**64) is needed"),
+    ([(3, "A")], "0x3 is not one bit: a mask with exactly one bit set is needed"),
+]
 
 
-@pytest.mark.parametrize("claims", NO_CLAIMS)
-def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any) -> None:
+@pytest.mark.parametrize(("claims", "told"), NO_CLAIMS)
+def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any, told: str) -> None:
     """What is none could never be told."""
-    with pytest.raises((TypeError, InvalidMaskError)):
+    with pytest.raises((TypeError, InvalidMaskError)) as caught:
         Request(claims=claims)
+    assert str(caught.value) == told
 
 
 @pytest.mark.parametrize("digest", [5, b""])

@@ -11,7 +11,7 @@ import pytest
 from gmemflags import GuestMemfdFlag as F
 from gmemflags import InvalidMaskError
 from gmemflags.masks import FlagWord
-from gmemflags.masks._flagword import flag_class
+from gmemflags.masks._flagword import flag_class, names_of
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 OPERATORS: dict[str, Callable[[int, int], int]] = {
@@ -141,6 +141,34 @@ class Number(IntEnum):
 
     MMAP = 1
     SECRET = 2
+
+
+class Fields(IntFlag):
+    """A field of two bits, of which one has a name of its own; and a second name."""
+
+    ONE = 1
+    HUGE_2M = 3
+    FOUR = 4
+    AGAIN = 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (Fields.HUGE_2M, [(1, "ONE"), (2, "HUGE_2M")]),
+        (Fields(6), [(2, "HUGE_2M"), (4, "FOUR")]),
+        (Fields(0x48), []),
+        (Fields.ONE, [(1, "ONE")]),
+        (Plain(3), [(1, "MMAP"), (2, "SECRET")]),
+        (Number.SECRET, [(2, "SECRET")]),
+        (3, []),
+        (None, []),
+    ],
+    ids=repr,
+)
+def test_what_an_enum_calls_its_bits(flags: object, names: list[tuple[int, str]]) -> None:
+    """Each by the smallest member that has it, and of two names by the first."""
+    assert list(names_of(flags)) == names
 
 
 @pytest.mark.parametrize("operator", ["or", "and", "xor"])

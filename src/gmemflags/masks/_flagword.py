@@ -40,13 +40,14 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
 
     A bit goes by the name of the smallest member that has it. Nothing for what is no enum.
     """
-    members = [flags] if isinstance(flags, Enum) else []
-    if isinstance(flags, IntFlag):
-        members = [flag for name, flag in type(flags).__members__.items() if flag.name == name]
-    wanted = MASK & int(cast("int", flags)) if members else 0
-    for member in sorted(members, key=lambda flag: flag.value.bit_count()):
+    several = isinstance(flags, IntFlag)
+    if not (isinstance(flags, Enum) and isinstance(flags, int)):
+        return
+    members = type(flags).__members__ if several else {flags.name: flags}
+    wanted = MASK & flags
+    for name, member in sorted(members.items(), key=lambda named: named[1].value):
         for bit in bits(wanted & member.value):
-            yield bit, member.name.removeprefix(PREFIX)
+            yield bit, name.removeprefix(PREFIX)
         wanted &= ~member.value
 
 
@@ -81,7 +82,7 @@ class FlagWord(IntFlag, boundary=KEEP):
     def _named_alike(self, other: int) -> int:
         # The other side of an operator, unless it is a flag that bears another name here.
         mine = {flag._value_: name for name, flag in type(self).__members__.items()}
-        for bit, name in names_of(other) if type(other) is not type(self) else ():
+        for bit, name in names_of(other):
             if mine.get(bit) != name:
                 raise InvalidMaskError(
                     f"{type(other).__name__}.{name} ({bit:#x})",
