@@ -40,12 +40,10 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
 
     A bit goes by the name of the smallest member that has it. Nothing for what is no enum.
     """
-    several = isinstance(flags, IntFlag)
     if not (isinstance(flags, Enum) and isinstance(flags, int)):
         return
-    members = type(flags).__members__ if several else {flags.name: flags}
     wanted = MASK & flags
-    for name, member in sorted(members.items(), key=lambda named: named[1].value):
+    for name, member in sorted(type(flags).__members__.items(), key=lambda named: named[1].value):
         for bit in bits(wanted & member.value):
             yield bit, name.removeprefix(PREFIX)
         wanted &= ~member.value
