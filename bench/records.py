@@ -13,8 +13,8 @@ from attrs import evolve
 
 from bench import Figure, python
 from gmemflags import query
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
-from gmemflags.exceptions import RecordError
+from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags import RecordError
 from gmemflags.records import dumps, loads
 from gmemflags.testing import FakeBackend
 
@@ -22,7 +22,7 @@ MANY = 1_000_000
 FEW = 1_000
 _BASELINE = """
 import sys
-from gmemflags.negotiation._fleet import baseline
+from gmemflags import baseline
 from gmemflags.records import load_lines
 assert baseline(load_lines(sys.stdin.buffer)).count == int({count})
 # Of this program alone: ru_maxrss would hold that of the parent from before exec.

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from bench import Figure, skip
 from gmemflags import MAINLINE, Catalog, Excludes, Prerequisites, Request, Requires, resolve
-from gmemflags.catalog._solve import solve
-from gmemflags.host import Support, query
-from gmemflags.masks._flagword import flag_class
+from gmemflags._solver import solve
+from gmemflags import Support, query
+from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 
 if TYPE_CHECKING:
-    from gmemflags.catalog import Rule
+    from gmemflags import Rule
 
 BITS = [1 << number for number in range(64)]
 EVERY = (1 << 64) - 1

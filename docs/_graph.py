@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from _svg import box, cross, figure, head, line, mark, text
 
 from gmemflags import Always, Excludes, Requires, bits, format_mask
-from gmemflags.catalog import format_rule
-from gmemflags.catalog._text import format_hosts
+from gmemflags import format_rule
+from gmemflags._format import format_hosts
 
 if TYPE_CHECKING:
     from gmemflags import Catalog
-    from gmemflags.catalog import Rule
+    from gmemflags import Rule
 
 
 def rules(catalog: Catalog) -> str:

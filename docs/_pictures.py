@@ -16,15 +16,8 @@ from _graph import rules, short
 from _svg import WIDTH, box, figure, line, mark, text
 from _way import KERNEL, YOU, recorded
 
-from gmemflags import (
-    MAINLINE,
-    BitState,
-    Capability,
-    bits,
-    format_mask,
-    query,
-)
-from gmemflags.catalog._out_of_tree import SHIPPED
+from gmemflags import MAINLINE, BitState, Capability, bits, format_mask, query
+from gmemflags._mainline import SHIPPED
 from gmemflags.testing import FakeBackend
 
 ROOT = Path(__file__).parent.parent

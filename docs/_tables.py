@@ -11,10 +11,10 @@ from _pictures import PROJECT
 
 from gmemflags import MAINLINE, bits, exceptions, format_mask, query
 from gmemflags._cli._hosts import HOSTS
-from gmemflags.catalog import _uapi
-from gmemflags.catalog._out_of_tree import SHIPPED
-from gmemflags.catalog._text import format_need
-from gmemflags.linux._create import MEANINGS
+from gmemflags import _mainline as _uapi
+from gmemflags._mainline import SHIPPED
+from gmemflags._format import format_need
+from gmemflags._create import MEANINGS
 from gmemflags.linux._ioctl import _NR_IOCTL
 from gmemflags.records import json_schema
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from gmemflags import GuestMemfdFlag, HostFacts, Request, negotiate, query
-from gmemflags.catalog import _uapi
+from gmemflags import _mainline as _uapi
 from gmemflags.linux import Vm
 
 if TYPE_CHECKING:

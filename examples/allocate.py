@@ -10,16 +10,7 @@ import mmap
 import os
 import sys
 
-from gmemflags import (
-    MAINLINE,
-    KvmUnavailableError,
-    NegotiationError,
-    Request,
-    Resolution,
-    Support,
-    negotiate,
-    query,
-)
+from gmemflags import MAINLINE, KvmUnavailableError, NegotiationError, Request, Resolution, Support, negotiate, query
 from gmemflags import GuestMemfdFlag as F
 from gmemflags.linux import Kvm, Vm
 from gmemflags.testing import FakeBackend

@@ -13,20 +13,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Capability,
-    HostFacts,
-    KvmUnavailableError,
-    Need,
-    Profile,
-    Request,
-    Resolution,
-    Support,
-    query,
-    records,
-    resolve,
-)
+from gmemflags import MAINLINE, Capability, HostFacts, KvmUnavailableError, Need, Profile, Request, Resolution, Support, query, records, resolve
 from gmemflags import GuestMemfdFlag as F
 from gmemflags.linux import Kvm
 from gmemflags.testing import FakeBackend

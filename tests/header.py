@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags.catalog import MAINLINE, _uapi
+from gmemflags import MAINLINE, _mainline as _uapi
 from gmemflags.linux._ioctl import _NR_IOCTL, none_bits
 
 HEADERS = ("linux/kvm.h", "asm/unistd.h")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 
 from gmemflags import Always, Catalog, Excludes, Never, Refused, Requires, Stage, query
-from gmemflags.catalog import Hosts, Rule, format_rule
+from gmemflags import Hosts, Rule, format_rule
 from gmemflags.linux import ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.standin.kernel import (

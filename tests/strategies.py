@@ -4,8 +4,8 @@ from operator import itemgetter
 
 from hypothesis import strategies as st
 
-from gmemflags.catalog import MAINLINE, Catalog
-from gmemflags.masks._flagword import flag_class
+from gmemflags import MAINLINE, Catalog
+from gmemflags._masks import flag_class
 
 BITS = tuple(1 << number for number in range(64))
 WORD = (1 << 32) - 1

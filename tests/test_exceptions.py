@@ -6,20 +6,7 @@ import os
 import pytest
 
 from gmemflags import exceptions
-from gmemflags.exceptions import (
-    CapabilityQueryError,
-    CatalogError,
-    FlagSyntaxError,
-    GmemFlagsError,
-    GuestMemfdCreateError,
-    InconsistentAnswerError,
-    InvalidMaskError,
-    KvmUnavailableError,
-    NegotiationError,
-    PoolError,
-    RecordError,
-    Unavailable,
-)
+from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, PoolError, RecordError, Unavailable
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)

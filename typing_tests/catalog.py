@@ -7,32 +7,9 @@ from attrs import evolve
 
 import gmemflags.catalog
 from gmemflags import GuestMemfdFlag as F
-from gmemflags.catalog import (
-    FIRECRACKER_SECRET_FREE,
-    MAINLINE,
-    Always,
-    Capability,
-    Catalog,
-    Excludes,
-    FirecrackerFlag,
-    GuestMemfdFlag,
-    Hosts,
-    Need,
-    Never,
-    Prerequisites,
-    Profile,
-    Refused,
-    Request,
-    Requires,
-    Rule,
-    Scope,
-    Stage,
-    format_mask,
-    format_rule,
-    lint,
-    parse_mask,
-)
-from gmemflags.masks import FlagWord
+from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Always, Capability, Catalog, Excludes, GuestMemfdFlag, Hosts, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Rule, Scope, Stage, format_mask, format_rule, lint, parse_mask
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags import FlagWord
 
 
 def catalogs() -> None:
@@ -109,7 +86,7 @@ def requests() -> None:
     assert_type(request.until, Stage)
     assert_type(request.scope, Scope)
     assert_type(request.digest, str | None)
-    assert_type(request.claims, frozenset[tuple[int, str]])
+    assert_type(request.flag_names, frozenset[tuple[int, str]])
     need = request.needs[0]
     assert_type(need.capability, str)
     assert_type(need.bits, int)

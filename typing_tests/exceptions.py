@@ -3,20 +3,7 @@
 from typing import assert_type
 
 from gmemflags import Resolution, Support
-from gmemflags.exceptions import (
-    CapabilityQueryError,
-    CatalogError,
-    FlagSyntaxError,
-    GmemFlagsError,
-    GuestMemfdCreateError,
-    InconsistentAnswerError,
-    InvalidMaskError,
-    KvmUnavailableError,
-    NegotiationError,
-    PoolError,
-    RecordError,
-    Unavailable,
-)
+from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, PoolError, RecordError, Unavailable
 
 
 def errors(  # noqa: PLR0917  # one of each

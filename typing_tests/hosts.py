@@ -7,21 +7,10 @@ from typing import assert_type
 from attrs import evolve
 
 import gmemflags.linux
-from gmemflags import (
-    MAINLINE,
-    Backend,
-    BitState,
-    Capability,
-    Catalog,
-    HostFacts,
-    Resolution,
-    Scope,
-    Support,
-    query,
-)
-from gmemflags.catalog import Rule
+from gmemflags import MAINLINE, Backend, BitState, Capability, Catalog, HostFacts, Resolution, Scope, Support, query
+from gmemflags import Rule
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
-from gmemflags.masks import FlagWord
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 
@@ -80,7 +69,7 @@ def supports(support: Support) -> None:
     assert_type(support.flags, FlagWord)
     assert_type(support.words, tuple[int, int])
     assert_type(support.answerable, int)
-    assert_type(support.disagreement, int)
+    assert_type(support.hi_only, int)
     assert_type(support.guest_memfd, bool | None)
     assert_type(support.state(1), BitState)
     assert_type(support.under(MAINLINE), Support)

@@ -4,7 +4,9 @@ from typing import assert_type
 
 import gmemflags.masks
 from gmemflags import GuestMemfdFlag
-from gmemflags.masks import FlagWord, bits, merge_words, read_long, split_words, u32, u64
+from gmemflags import FlagWord, bits, u64
+from gmemflags.masks import merge_words, split_words, u32
+from gmemflags._masks import read_long
 
 
 class Downstream(FlagWord):

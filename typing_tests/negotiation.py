@@ -4,30 +4,9 @@ from collections.abc import Mapping
 from typing import assert_type
 
 import gmemflags
-from gmemflags import (
-    MAINLINE,
-    Baseline,
-    Comparison,
-    GuestMemfdFlag,
-    Lacking,
-    Loss,
-    Need,
-    Outcome,
-    Problem,
-    Reason,
-    Relation,
-    Request,
-    Resolution,
-    Role,
-    Suggestion,
-    Support,
-    baseline,
-    compare,
-    negotiate,
-    resolve,
-)
-from gmemflags.catalog import Rule
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Baseline, Comparison, GuestMemfdFlag, Lacking, Loss, Need, Outcome, Problem, Reason, Relation, Request, Resolution, Role, Suggestion, Support, baseline, compare, negotiate, resolve
+from gmemflags import Rule
+from gmemflags import FlagWord
 
 
 def resolutions(support: Support) -> None:

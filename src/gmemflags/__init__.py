@@ -1,6 +1,7 @@
 """Which guest_memfd flags a KVM host really takes, and why not.
 
-This is the face. It loads nothing until it is asked for a name (PEP 562), and holds nothing.
+Three steps: ``query`` asks a host, ``resolve`` (or ``negotiate``, which raises on a refusal)
+answers a request from what it said, and ``gmemflags.linux.Vm.create_guest_memfd`` makes the file.
 
 >>> from gmemflags import GuestMemfdFlag as F, Request, negotiate, query
 >>> from gmemflags.testing import FakeBackend
@@ -9,79 +10,50 @@ This is the face. It loads nothing until it is asked for a name (PEP 562), and h
 'granted: MMAP (bit 0, 0x1) on a fake host'
 """
 
-from __future__ import annotations
-
-TYPE_CHECKING = False  # what type checkers call True; typing itself takes as long as half of attrs
-if TYPE_CHECKING:
-    from gmemflags.catalog import (
-        MAINLINE,
-        Always,
-        Capability,
-        Catalog,
-        Excludes,
-        GuestMemfdFlag,
-        Need,
-        Never,
-        Prerequisites,
-        Profile,
-        Refused,
-        Request,
-        Requires,
-        Scope,
-        Stage,
-        format_mask,
-        lint,
-        parse_mask,
-    )
-    from gmemflags.exceptions import (
-        CapabilityQueryError,
-        CatalogError,
-        FlagSyntaxError,
-        GmemFlagsError,
-        GuestMemfdCreateError,
-        InconsistentAnswerError,
-        InvalidMaskError,
-        KvmUnavailableError,
-        NegotiationError,
-        PoolError,
-        RecordError,
-    )
-    from gmemflags.host import (
-        Backend,
-        BitState,
-        HostFacts,
-        Support,
-        query,
-    )
-    from gmemflags.masks import (
-        bits,
-        u64,
-    )
-    from gmemflags.negotiation import (
-        Resolution,
-        negotiate,
-        resolve,
-    )
-    from gmemflags.negotiation._compare import (
-        Comparison,
-        Loss,
-        Relation,
-        compare,
-    )
-    from gmemflags.negotiation._fleet import (
-        Baseline,
-        Lacking,
-        baseline,
-    )
-    from gmemflags.negotiation._problem import (
-        Outcome,
-        Problem,
-        Reason,
-        Role,
-        Suggestion,
-    )
+from gmemflags._catalog import (
+    Capability,
+    Catalog,
+    Need,
+    Prerequisites,
+    Profile,
+    Request,
+    Scope,
+)
+from gmemflags._create import GuestMemfdCreateError
+from gmemflags._exceptions import (
+    CapabilityQueryError,
+    CatalogError,
+    FlagSyntaxError,
+    GmemFlagsError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    NegotiationTooHardError,
+    PoolError,
+    RecordError,
+    Unavailable,
+)
+from gmemflags._fleet import Baseline, Comparison, Lacking, Loss, Relation, baseline, compare
+from gmemflags._format import format_mask, format_rule, parse_mask
+from gmemflags._host import Backend, BitState, HostFacts, Support, query
+from gmemflags._lint import lint
+from gmemflags._mainline import FIRECRACKER_SECRET_FREE, MAINLINE, GuestMemfdFlag
+from gmemflags._masks import FlagWord, Merged, bits, merge, u64
+from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
+from gmemflags._resolve import NegotiationError, Resolution, negotiate, resolve
+from gmemflags._rules import (
+    Always,
+    Excludes,
+    Hosts,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    Stage,
+)
 
 __all__ = [
+    "FIRECRACKER_SECRET_FREE",
     "MAINLINE",
     "Always",
     "Backend",
@@ -94,17 +66,21 @@ __all__ = [
     "Comparison",
     "Excludes",
     "FlagSyntaxError",
+    "FlagWord",
     "GmemFlagsError",
     "GuestMemfdCreateError",
     "GuestMemfdFlag",
     "HostFacts",
+    "Hosts",
     "InconsistentAnswerError",
     "InvalidMaskError",
     "KvmUnavailableError",
     "Lacking",
     "Loss",
+    "Merged",
     "Need",
     "NegotiationError",
+    "NegotiationTooHardError",
     "Never",
     "Outcome",
     "PoolError",
@@ -119,105 +95,22 @@ __all__ = [
     "Requires",
     "Resolution",
     "Role",
+    "Rule",
     "Scope",
     "Stage",
     "Suggestion",
     "Support",
+    "Unavailable",
     "baseline",
     "bits",
     "compare",
     "format_mask",
+    "format_rule",
     "lint",
+    "merge",
     "negotiate",
     "parse_mask",
     "query",
     "resolve",
     "u64",
 ]
-
-_ROOMS = {
-    "catalog": (
-        "MAINLINE",
-        "Always",
-        "Capability",
-        "Catalog",
-        "Excludes",
-        "GuestMemfdFlag",
-        "Need",
-        "Never",
-        "Prerequisites",
-        "Profile",
-        "Refused",
-        "Request",
-        "Requires",
-        "Scope",
-        "Stage",
-        "format_mask",
-        "lint",
-        "parse_mask",
-    ),
-    "exceptions": (
-        "CapabilityQueryError",
-        "CatalogError",
-        "FlagSyntaxError",
-        "GmemFlagsError",
-        "GuestMemfdCreateError",
-        "InconsistentAnswerError",
-        "InvalidMaskError",
-        "KvmUnavailableError",
-        "NegotiationError",
-        "PoolError",
-        "RecordError",
-    ),
-    "host": (
-        "Backend",
-        "BitState",
-        "HostFacts",
-        "Support",
-        "query",
-    ),
-    "masks": (
-        "bits",
-        "u64",
-    ),
-    "negotiation": (
-        "Resolution",
-        "negotiate",
-        "resolve",
-    ),
-    "negotiation._compare": (
-        "Comparison",
-        "Loss",
-        "Relation",
-        "compare",
-    ),
-    "negotiation._fleet": (
-        "Baseline",
-        "Lacking",
-        "baseline",
-    ),
-    "negotiation._problem": (
-        "Outcome",
-        "Problem",
-        "Reason",
-        "Role",
-        "Suggestion",
-    ),
-}
-_HOMES = {name: f"{__name__}.{room}" for room, names in _ROOMS.items() for name in names}
-
-
-if not TYPE_CHECKING:  # a checker that sees __getattr__ takes any name for known
-
-    def __getattr__(name: str) -> object:
-        from importlib import import_module
-
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value: object = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -1,7 +1,6 @@
 """Fakes for the tests of those who use this library: a host that is a table.
 
-A :class:`FakeBackend` passes the same contract tests as the real one. This module must never
-touch a real host.
+A :class:`FakeBackend` passes the same contract tests as the real one, and never touches a host.
 
 >>> from gmemflags import query
 >>> from gmemflags.testing import FakeBackend
@@ -12,27 +11,24 @@ touch a real host.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Self
 
-from gmemflags.catalog import _uapi
-from gmemflags.catalog._fields import several
-from gmemflags.catalog._uapi import Scope
-from gmemflags.exceptions import CapabilityQueryError
-from gmemflags.host import Backend, HostFacts
-from gmemflags.masks import split_words, u32, u64
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
+from gmemflags import _mainline as uapi
+from gmemflags._catalog import Scope
+from gmemflags._exceptions import CapabilityQueryError, InvalidMaskError
+from gmemflags._host import Backend, HostFacts
+from gmemflags._masks import WORD, u64
+from gmemflags._values import checked_tuple
 
 __all__ = ["FakeBackend"]
 
 DEFAULT_HOST = HostFacts(kernel="6.18.0", machine="x86_64", vm_type=0)
 # What a default x86-64 VM on Linux 6.18 answers besides its flags.
 _DEFAULT = {
-    _uapi.KVM_CAP_USER_MEMORY2: 1,
-    _uapi.KVM_CAP_GUEST_MEMFD: 1,
-    _uapi.KVM_CAP_VM_TYPES: 1,
+    uapi.KVM_CAP_USER_MEMORY2: 1,
+    uapi.KVM_CAP_GUEST_MEMFD: 1,
+    uapi.KVM_CAP_VM_TYPES: 1,
 }
 
 
@@ -57,7 +53,7 @@ class FakeBackend(Backend):
         host: HostFacts = DEFAULT_HOST,
         origin: str = "a fake host",
     ) -> None:
-        several(answers, int, "answers by capability number")
+        checked_tuple(answers, int, "answers by capability number")
         self.answers: dict[int, int | OSError] = dict(answers)
         self.asked: list[int] = []
         self._scope = scope
@@ -93,22 +89,27 @@ class FakeBackend(Backend):
     def narrow(cls, flags: int) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
 
-        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no word.
+        Raises:
+            InvalidMaskError: ``flags`` is not a word.
         """
-        return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u32(flags), 32)})
+        word = u64(flags)
+        if word > WORD:
+            raise InvalidMaskError(f"{word:#x}", "a word: an int in [0, 2**32) is needed")
+        return cls({**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)})
 
     @classmethod
     def split(cls, flags: int, *, flags_hi: int) -> Self:
         """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each.
 
-        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if ``flags`` is no mask.
+        Raises:
+            InvalidMaskError: ``flags`` is not a mask.
         """
-        low, high = split_words(flags)
+        mask = u64(flags)
         return cls(
             {
                 **_DEFAULT,
-                _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(low, 32),
-                flags_hi: _signed(high, 32),
+                uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(mask & WORD, 32),
+                flags_hi: _signed(mask >> 32, 32),
             }
         )
 
@@ -116,7 +117,9 @@ class FakeBackend(Backend):
     def wide(cls, flags: int) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
-        Nobody can tell it from a host with a word while none of bits 63:32 is set. Raises
-        :exc:`~gmemflags.exceptions.InvalidMaskError` if ``flags`` is no mask.
+        Nobody can tell it from a host with a word while none of bits 63:32 is set.
+
+        Raises:
+            InvalidMaskError: ``flags`` is not a mask.
         """
-        return cls({**_DEFAULT, _uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})
+        return cls({**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})

@@ -9,28 +9,11 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 import gmemflags.catalog
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Capability,
-    Catalog,
-    CatalogError,
-    Excludes,
-    GuestMemfdFlag,
-    Need,
-    Never,
-    Prerequisites,
-    Profile,
-    Refused,
-    Request,
-    Requires,
-    Scope,
-    Stage,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts, Rule
+from gmemflags import MAINLINE, Always, Capability, Catalog, CatalogError, Excludes, GuestMemfdFlag, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Scope, Stage
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
 from gmemflags.catalog._plain import plain
-from gmemflags.masks import FlagWord
-from gmemflags.masks._flagword import flag_class
+from gmemflags import FlagWord
+from gmemflags._masks import flag_class
 from tests.strategies import catalog_of
 
 
@@ -285,7 +268,7 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "until": lambda c: with_request(c, until=Stage.CREATE),
     "scope": lambda c: with_request(c, scope=Scope.SYSTEM),
     "digest": lambda c: with_request(c, digest="0"),
-    "claims": lambda c: with_request(c, claims=[(1, "MMAP")]),
+    "claims": lambda c: with_request(c, flag_names=[(1, "MMAP")]),
 }
 
 

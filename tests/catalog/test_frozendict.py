@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from gmemflags.catalog._frozendict import FrozenDict
+from gmemflags._values import FrozenDict
 
 CHANGES: dict[str, Callable[[Any], object]] = {
     "set": lambda mapping: mapping.__setitem__("a", 2),

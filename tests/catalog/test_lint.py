@@ -6,24 +6,10 @@ from typing import Any
 import pytest
 from attrs import evolve, field, frozen
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Capability,
-    Catalog,
-    Excludes,
-    Need,
-    Never,
-    Profile,
-    Refused,
-    Request,
-    Requires,
-    Stage,
-    lint,
-)
-from gmemflags.catalog import Hosts, Rule
-from gmemflags.catalog._out_of_tree import SHIPPED
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Always, Capability, Catalog, Excludes, Need, Never, Profile, Refused, Request, Requires, Stage, lint
+from gmemflags import Hosts, Rule
+from gmemflags._mainline import SHIPPED
+from gmemflags import FlagWord
 
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ARM = Hosts(machines=("aarch64",))
@@ -335,7 +321,7 @@ def test_a_profile_that_no_host_can_meet(request_: Request, fault: str) -> None:
 
 def test_a_profile_in_the_names_of_another_tree() -> None:
     """No host can ever meet it."""
-    request = Request(required=FOO, claims=[(FOO, "QUX"), (BAR, "BAR")])
+    request = Request(required=FOO, flag_names=[(FOO, "QUX"), (BAR, "BAR")])
     assert lint(evolve(TREE, profiles=[Profile("p", request, "A use.")])) == (
         "profile p calls FOO (bit 2, 0x4) QUX",
     )

@@ -1,7 +1,8 @@
 """The shipped catalogs of other trees, letter by letter."""
 
 from gmemflags import MAINLINE, Need, Never, Request, Stage
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, Hosts
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts
+from gmemflags._mainline import FirecrackerFlag
 
 
 def test_name() -> None:

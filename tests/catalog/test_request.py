@@ -8,18 +8,8 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import (
-    Capability,
-    GuestMemfdFlag,
-    InvalidMaskError,
-    Need,
-    Prerequisites,
-    Profile,
-    Request,
-    Scope,
-    Stage,
-)
-from gmemflags.catalog import FirecrackerFlag
+from gmemflags import Capability, GuestMemfdFlag, InvalidMaskError, Need, Prerequisites, Profile, Request, Scope, Stage
+from gmemflags._mainline import FirecrackerFlag
 
 F = GuestMemfdFlag
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -30,7 +20,7 @@ def test_nothing_is_asked_by_default() -> None:
     """A request without arguments wants a file with no flag, on a VM, that can be bound."""
     request = Request()
     assert (request.required, request.preferred, request.forbidden) == (0, (), 0)
-    assert (request.needs, request.digest, request.claims) == ((), None, frozenset())
+    assert (request.needs, request.digest, request.flag_names) == ((), None, frozenset())
     assert request.prerequisites is Prerequisites.REFUSE
     assert request.until is Stage.BIND
     assert request.scope is Scope.VM
@@ -47,7 +37,7 @@ def test_everything_is_kept() -> None:
         until=Stage.ACCESS,
         scope=Scope.SYSTEM,
         digest="0123",
-        claims=[(8, "WRITE")],
+        flag_names=[(8, "WRITE")],
     )
     assert (request.required, request.preferred, request.forbidden) == (1, (2, 0x30), 1 << 63)
     assert {type(mask) for mask in (request.required, *request.preferred)} == {int}
@@ -56,7 +46,7 @@ def test_everything_is_kept() -> None:
     assert request.until is Stage.ACCESS
     assert request.scope is Scope.SYSTEM
     assert request.digest == "0123"
-    assert request.claims == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
+    assert request.flag_names == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
 
 
 def test_arguments_have_names() -> None:
@@ -134,14 +124,14 @@ def test_groups_may_come_from_a_generator() -> None:
     """It is run once, and what it yielded is kept with its claims."""
     request = Request(preferred=(flag for flag in (F.INIT_SHARED, F.MMAP)))
     assert request.preferred == (2, 1)
-    assert request.claims == {(1, "MMAP"), (2, "INIT_SHARED")}
+    assert request.flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
 
 
 def test_everything_but_one_flag_may_be_forbidden() -> None:
     """The complement is of 64 bits, and its claims are of the named ones."""
     request = Request(forbidden=~F.MMAP)
     assert request.forbidden == 0xFFFF_FFFF_FFFF_FFFE
-    assert request.claims == {(2, "INIT_SHARED")}
+    assert request.flag_names == {(2, "INIT_SHARED")}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +191,7 @@ def test_masks_are_shown_as_such() -> None:
     request = Request(required=F.MMAP | F.INIT_SHARED, preferred=[1 << 40], forbidden=~F(3))
     shown = repr(request)
     assert "required=0x3, preferred=(0x10000000000), forbidden=0xfffffffffffffffc" in shown
-    assert "claims={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
+    assert "flag_names={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
 
 
 NO_CLAIMS: list[tuple[Any, str]] = [
@@ -219,7 +209,7 @@ NO_CLAIMS: list[tuple[Any, str]] = [
 def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any, told: str) -> None:
     """What is none could never be told."""
     with pytest.raises((TypeError, InvalidMaskError)) as caught:
-        Request(claims=claims)
+        Request(flag_names=claims)
     assert str(caught.value) == told
 
 
@@ -240,8 +230,8 @@ class Fields(IntFlag):
 
 def test_a_bit_of_a_field_is_claimed_by_the_fields_name() -> None:
     """Else a value of it would be taken for two flags of the catalog."""
-    assert Request(required=Fields.HUGE_2M).claims == {(1, "ONE"), (2, "HUGE_2M")}
-    assert Request(required=Fields(6)).claims == {(2, "HUGE_2M"), (4, "FOUR")}
+    assert Request(required=Fields.HUGE_2M).flag_names == {(1, "ONE"), (2, "HUGE_2M")}
+    assert Request(required=Fields(6)).flag_names == {(2, "HUGE_2M"), (4, "FOUR")}
 
 
 class Plain(IntFlag):
@@ -254,7 +244,7 @@ class Plain(IntFlag):
 
 def test_claims_are_made_without_the_kernels_prefix() -> None:
     """Those are mainline's own names, and of two names for a bit the first is the claim."""
-    assert Request(required=Plain(3)).claims == {(1, "MMAP"), (2, "INIT_SHARED")}
+    assert Request(required=Plain(3)).flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
 
 
 @pytest.mark.parametrize(
@@ -275,14 +265,14 @@ def test_claims_are_what_flag_objects_call_their_bits(
     arguments: dict[str, Any], claims: set[tuple[int, str]]
 ) -> None:
     """An int claims nothing, and neither does a bit without a name."""
-    assert Request(**arguments).claims == claims
+    assert Request(**arguments).flag_names == claims
 
 
 def test_a_changed_request_keeps_its_claims() -> None:
     """What evolve hands on are ints, which had names once."""
     request = evolve(Request(required=FirecrackerFlag.WRITE), until=Stage.CREATE)
     assert (request.required, request.until) == (8, Stage.CREATE)
-    assert request.claims == {(8, "WRITE")}
+    assert request.flag_names == {(8, "WRITE")}
 
 
 def test_a_changed_request_is_checked_again() -> None:

@@ -8,17 +8,8 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import (
-    Always,
-    Excludes,
-    GuestMemfdFlag,
-    InvalidMaskError,
-    Never,
-    Refused,
-    Requires,
-    Stage,
-)
-from gmemflags.catalog import Hosts, Rule
+from gmemflags import Always, Excludes, GuestMemfdFlag, InvalidMaskError, Never, Refused, Requires, Stage
+from gmemflags import Hosts, Rule
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 TOP = 1 << 63

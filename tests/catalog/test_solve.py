@@ -2,18 +2,7 @@
 
 import pytest
 
-from gmemflags.catalog._solve import (
-    _bits_of,
-    _covering,
-    _only_way,
-    _openness,
-    _packed,
-    _packing,
-    _propagate,
-    _search,
-    _uses,
-    solve,
-)
+from gmemflags._solver import _bits_of, _covering, _only_way, _openness, _packed, _packing, _propagate, _search, _uses, solve
 
 
 def test_fewer_bits_are_found_after_the_first_mask() -> None:

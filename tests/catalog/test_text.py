@@ -5,23 +5,10 @@ from typing import Any, cast
 import pytest
 from attrs import field, frozen
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Catalog,
-    Excludes,
-    FlagSyntaxError,
-    InvalidMaskError,
-    Need,
-    Never,
-    Refused,
-    Requires,
-    format_mask,
-    parse_mask,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
-from gmemflags.catalog._text import describe, describe_mask, format_hosts, format_need
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Always, Catalog, Excludes, FlagSyntaxError, InvalidMaskError, Need, Never, Refused, Requires, format_mask, parse_mask
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
+from gmemflags._format import describe, describe_mask, format_hosts, format_need
+from gmemflags import FlagWord
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}

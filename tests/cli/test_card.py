@@ -5,7 +5,7 @@ from attrs import evolve
 
 from gmemflags import MAINLINE, Capability, HostFacts, Scope, Support, query
 from gmemflags._cli._card import card, verdict
-from gmemflags.catalog import Catalog
+from gmemflags import Catalog
 from gmemflags.testing import FakeBackend
 from tests.strategies import catalog_of
 

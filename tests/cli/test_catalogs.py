@@ -6,22 +6,8 @@ from gmemflags import records
 from gmemflags._cli._catalogs import summary, whole
 from gmemflags._cli._graph import graph
 from gmemflags._cli._options import CATALOGS
-from gmemflags.catalog import (
-    Always,
-    Catalog,
-    Excludes,
-    Hosts,
-    Need,
-    Never,
-    Profile,
-    Refused,
-    Request,
-    Requires,
-    Rule,
-    Stage,
-    format_rule,
-)
-from gmemflags.masks import FlagWord
+from gmemflags import Always, Catalog, Excludes, Hosts, Need, Never, Profile, Refused, Request, Requires, Rule, Stage, format_rule
+from gmemflags import FlagWord
 from tests.cli.runs import error, run
 
 

@@ -11,22 +11,11 @@ from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._machine import made
 from gmemflags._cli._request import status
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.catalog import (
-    FIRECRACKER_SECRET_FREE,
-    MAINLINE,
-    Capability,
-    Catalog,
-    Need,
-    Prerequisites,
-    Request,
-    Requires,
-    Scope,
-    Stage,
-)
-from gmemflags.exceptions import KvmUnavailableError, Unavailable
-from gmemflags.host import Support, query
-from gmemflags.masks import FlagWord
-from gmemflags.negotiation import Resolution, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Capability, Catalog, Need, Prerequisites, Request, Requires, Scope, Stage
+from gmemflags import KvmUnavailableError, Unavailable
+from gmemflags import Support, query
+from gmemflags import FlagWord
+from gmemflags import Resolution, resolve
 from gmemflags.testing import FakeBackend
 from tests.cli.runs import Run, error, run
 

@@ -11,8 +11,8 @@ import pytest
 from gmemflags import records
 from gmemflags._cli._machine import Machine, of_this_node
 from gmemflags._cli._show import ask_vms
-from gmemflags.catalog import MAINLINE, Scope
-from gmemflags.host import query
+from gmemflags import MAINLINE, Scope
+from gmemflags import query
 from gmemflags.linux import Kvm, Vm
 from gmemflags.testing import FakeBackend
 from tests.cli.runs import Run, run

@@ -7,9 +7,9 @@ import pytest
 from gmemflags._cli._hosts import HOSTS, RecordedHost
 from gmemflags._cli._machine import Machine, vm_types
 from gmemflags._cli._options import CATALOGS
-from gmemflags.catalog import MAINLINE, Scope
-from gmemflags.exceptions import KvmUnavailableError, Unavailable
-from gmemflags.host import query
+from gmemflags import MAINLINE, Scope
+from gmemflags import KvmUnavailableError, Unavailable
+from gmemflags import query
 
 CITATION = re.compile(
     r'Linux commit [0-9a-f]{12} \(".+?"\), v\d+\.\d+|mail ".+?", v\d+, \d+ \w+ \d{4}'

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from gmemflags import MAINLINE, Scope, baseline, records, resolve
 from gmemflags._cli._pool import Pool, support_of
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags import FIRECRACKER_SECRET_FREE
 from gmemflags.records._text import LONGEST
 from tests.cli.runs import Run, error, run
 from tests.records.values import host

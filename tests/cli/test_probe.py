@@ -17,7 +17,7 @@ from gmemflags.__main__ import main
 from gmemflags._cli._out import fold
 from gmemflags._cli._probe import waiting
 from gmemflags._cli._source import module
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Rule
+from gmemflags import FIRECRACKER_SECRET_FREE, Rule
 from gmemflags.linux import ProbeReport, Vm, probe
 from gmemflags.negotiation._probe_text import lines
 from tests.cli.runs import Run, error, run
@@ -374,7 +374,7 @@ def test_a_shipped_catalog_is_written_by_names(catalog: Catalog) -> None:
     """Its profiles, too, and the names that they claim."""
     text = module(catalog, "")
     assert made(text) == catalog
-    assert "claims=" not in text
+    assert "flag_names=" not in text
     assert "required=Flag.MMAP | Flag.INIT_SHARED" in text
 
 
@@ -384,7 +384,7 @@ def test_what_is_not_named_is_a_number() -> None:
     wishes = [
         Request(required=MMAP, until=Stage.CREATE, digest="0"),
         Request(forbidden=~MAINLINE.flags(1)),
-        Request(preferred=[MMAP], claims=[(MMAP, "MAP")]),
+        Request(preferred=[MMAP], flag_names=[(MMAP, "MAP")]),
     ]
     profiles = [Profile(f"{number}", wish, "") for number, wish in enumerate(wishes)]
     catalog = evolve(MAINLINE, rules=[rule], profiles=profiles)
@@ -393,7 +393,7 @@ def test_what_is_not_named_is_a_number() -> None:
     assert "Flag.INIT_SHARED | 0x10000000000," in text
     assert 'required=0x1, until=Stage.CREATE, digest="0"' in text
     assert "forbidden=Flag.INIT_SHARED | 0xfffffffffffffffc)" in text
-    assert 'preferred=[0x1], claims=[(0x1, "MAP")]' in text
+    assert 'preferred=[0x1], flag_names=[(0x1, "MAP")]' in text
 
 
 @given(

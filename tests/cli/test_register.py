@@ -5,7 +5,7 @@ from hypothesis import given
 
 from gmemflags import MAINLINE, BitState, Capability, Support, query
 from gmemflags._cli._register import Field, draw, fields
-from gmemflags.catalog import Catalog
+from gmemflags import Catalog
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, catalogs, masks
 
@@ -32,7 +32,7 @@ def check(support: Support) -> None:
 
 
 def _check_bit(support: Support, field: Field, bit: int) -> None:
-    expected = "!" if bit & support.disagreement else VALUES[support.state(bit)]
+    expected = "!" if bit & support.hi_only else VALUES[support.state(bit)]
     assert field.value == expected
     name = support.catalog.name_of(bit)
     if name:

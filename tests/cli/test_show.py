@@ -8,9 +8,9 @@ from gmemflags import records
 from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._options import CATALOGS
 from gmemflags._cli._status import as_command_error
-from gmemflags.catalog import MAINLINE
-from gmemflags.exceptions import KvmUnavailableError, Unavailable
-from gmemflags.host import query
+from gmemflags import MAINLINE
+from gmemflags import KvmUnavailableError, Unavailable
+from gmemflags import query
 from tests.cli.runs import error, run
 
 FIRECRACKER = "firecracker-secret-free"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from gmemflags import Backend, CapabilityQueryError, HostFacts, Scope, query
-from gmemflags.exceptions import GmemFlagsError
+from gmemflags import GmemFlagsError
 
 Clause = Callable[[Backend], None]
 

@@ -10,15 +10,7 @@ from dataclasses import dataclass
 
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Backend,
-    Capability,
-    CapabilityQueryError,
-    Catalog,
-    InconsistentAnswerError,
-    query,
-)
+from gmemflags import MAINLINE, Backend, Capability, CapabilityQueryError, Catalog, InconsistentAnswerError, query
 from gmemflags.testing import FakeBackend
 from tests.standin._script import Errno
 
@@ -63,7 +55,7 @@ def outcome(backend: Backend, catalog: Catalog) -> Outcome:
         return "no answer", error.number, error.errno, error.strerror
     except InconsistentAnswerError as error:
         return "inconsistent", error.capability, error.raw
-    return support.mask, support.answerable, support.disagreement
+    return support.mask, support.answerable, support.hi_only
 
 
 def _reads(mask: int, answerable: int = WORD, disagreement: int = 0, **answers: int) -> Kernel:

@@ -6,16 +6,8 @@ import os
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Capability,
-    CapabilityQueryError,
-    HostFacts,
-    InconsistentAnswerError,
-    Scope,
-    query,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags import MAINLINE, Capability, CapabilityQueryError, HostFacts, InconsistentAnswerError, Scope, query
+from gmemflags import FIRECRACKER_SECRET_FREE
 from gmemflags.testing import FakeBackend
 
 NUMBERS = {

@@ -5,20 +5,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    BitState,
-    Capability,
-    Catalog,
-    CatalogError,
-    GuestMemfdFlag,
-    HostFacts,
-    InvalidMaskError,
-    Scope,
-    Support,
-    query,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag
+from gmemflags import MAINLINE, BitState, Capability, Catalog, CatalogError, GuestMemfdFlag, HostFacts, InvalidMaskError, Scope, Support, query
+from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags._mainline import FirecrackerFlag
 from gmemflags.testing import FakeBackend
 
 WORD = 0xFFFF_FFFF
@@ -43,7 +32,7 @@ def test_a_host_of_today() -> None:
     """Linux 6.18: two flags in a word, nothing known of bits 63 to 32."""
     support = query(FakeBackend.narrow(3))
     assert (support.guest_memfd, support.mask, support.words) == (True, 3, (3, 0))
-    assert (support.answerable, support.disagreement) == (WORD, 0)
+    assert (support.answerable, support.hi_only) == (WORD, 0)
     assert support.flags == GuestMemfdFlag.MMAP | GuestMemfdFlag.INIT_SHARED
     assert type(support.flags) is GuestMemfdFlag
 
@@ -53,7 +42,7 @@ def test_a_host_with_two_words() -> None:
     flags = 0x8000_0001_8000_0003
     support = query(FakeBackend.split(flags, flags_hi=300), WITH_HI)
     assert (support.mask, support.words) == (flags, (0x8000_0003, 0x8000_0001))
-    assert (support.answerable, support.disagreement) == (MASK, 0)
+    assert (support.answerable, support.hi_only) == (MASK, 0)
 
 
 def test_a_host_with_64_bits_at_once() -> None:
@@ -65,20 +54,20 @@ def test_a_host_with_64_bits_at_once() -> None:
 def test_a_redundant_high_word_agrees() -> None:
     """64 bits at once, and the same upper half again."""
     support = query(FakeBackend({234: 1, 244: 0x7_0000_0003, 300: 7}), WITH_HI)
-    assert (support.mask, support.disagreement) == (0x7_0000_0003, 0)
+    assert (support.mask, support.hi_only) == (0x7_0000_0003, 0)
 
 
 def test_a_contradicting_high_word_is_reported_and_not_believed() -> None:
     """The 64-bit FLAGS is authoritative."""
     support = query(FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7}), WITH_HI)
-    assert (support.mask, support.disagreement) == (0x4_0000_0003, 0x3_0000_0000)
+    assert (support.mask, support.hi_only) == (0x4_0000_0003, 0x3_0000_0000)
     assert support.state(1 << 32) is BitState.UNSUPPORTED
 
 
 def test_a_high_word_that_says_less_is_no_disagreement() -> None:
     """Nothing is claimed that FLAGS does not list."""
     support = query(FakeBackend({234: 1, 244: 0x7_0000_0003, 300: 0}), WITH_HI)
-    assert (support.mask, support.disagreement) == (0x7_0000_0003, 0)
+    assert (support.mask, support.hi_only) == (0x7_0000_0003, 0)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +180,7 @@ def test_under_a_tree_with_another_high_word() -> None:
 def test_under_a_tree_without_a_high_word() -> None:
     """Its answer is dropped: bits 63 to 32 become unknowable, and nothing disagrees."""
     contradicting = FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7})
-    assert query(contradicting, WITH_HI).under(MAINLINE).disagreement == 0
+    assert query(contradicting, WITH_HI).under(MAINLINE).hi_only == 0
     support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI).under(MAINLINE)
     assert (support.mask, support.answerable, support.answer(HI)) == (3, WORD, None)
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gmemflags import BitState, GuestMemfdFlag, KvmUnavailableError, Scope, query
-from gmemflags.exceptions import Unavailable
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
 from tests.kernel import _bare
 

@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import (
-    MAINLINE,
-    CapabilityQueryError,
-    KvmUnavailableError,
-    Never,
-    Request,
-    Stage,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE
+from gmemflags import MAINLINE, CapabilityQueryError, KvmUnavailableError, Never, Request, Stage, query, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
 from tests.probing import subsets
 

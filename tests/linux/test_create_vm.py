@@ -7,7 +7,7 @@ from enum import IntEnum
 import pytest
 
 from gmemflags import CapabilityQueryError, HostFacts, KvmUnavailableError, Scope
-from gmemflags.exceptions import Unavailable
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
 from tests.standin.kernel import (
     KVM_CHECK_EXTENSION,

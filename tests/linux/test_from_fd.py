@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gmemflags import KvmUnavailableError, Scope, query
-from gmemflags.exceptions import Unavailable
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
 from gmemflags.linux._ioctl import system_ioctl
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmemflags import GmemFlagsError, KvmUnavailableError
-from gmemflags.exceptions import Unavailable
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm
 
 DROPPED = """

@@ -10,8 +10,8 @@ import pytest
 
 from gmemflags import GuestMemfdFlag as F
 from gmemflags import InvalidMaskError
-from gmemflags.masks import FlagWord
-from gmemflags.masks._flagword import flag_class, names_of
+from gmemflags import FlagWord
+from gmemflags._masks import flag_class, names_of
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 OPERATORS: dict[str, Callable[[int, int], int]] = {

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from gmemflags import GuestMemfdFlag, InvalidMaskError
-from gmemflags.masks import read_long
+from gmemflags._masks import read_long
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF

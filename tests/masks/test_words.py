@@ -9,7 +9,7 @@ import pytest
 
 from gmemflags import GuestMemfdFlag, InvalidMaskError, bits, u64
 from gmemflags.masks import merge_words, split_words, u32
-from gmemflags.masks._words import one_bit, union
+from gmemflags._masks import one_bit, union
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 WORD = 0xFFFF_FFFF

@@ -3,29 +3,9 @@
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Baseline,
-    Capability,
-    Catalog,
-    CatalogError,
-    InconsistentAnswerError,
-    Lacking,
-    Loss,
-    Never,
-    PoolError,
-    Relation,
-    Requires,
-    Scope,
-    Stage,
-    Support,
-    baseline,
-    compare,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Always, Baseline, Capability, Catalog, CatalogError, InconsistentAnswerError, Lacking, Loss, Never, PoolError, Relation, Requires, Scope, Stage, Support, baseline, compare, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts
+from gmemflags import FlagWord
 from tests.records.values import FLAGS, FLAGS_HI, host
 
 

@@ -2,22 +2,8 @@
 
 import pytest
 
-from gmemflags import (
-    MAINLINE,
-    Catalog,
-    NegotiationError,
-    Prerequisites,
-    Reason,
-    Request,
-    Requires,
-    Resolution,
-    Role,
-    Support,
-    negotiate,
-    query,
-    resolve,
-)
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Catalog, NegotiationError, Prerequisites, Reason, Request, Requires, Resolution, Role, Support, negotiate, query, resolve
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 

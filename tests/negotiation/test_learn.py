@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from gmemflags.catalog import Rule
+from gmemflags import Rule
 from tests.negotiation.hidden import BAR, BAZ, FOO, KERNELS, QUX, THREE, TREE
 from tests.probing import (
     always,

@@ -7,22 +7,9 @@ from collections.abc import Iterable
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    CatalogError,
-    Excludes,
-    GuestMemfdFlag,
-    InvalidMaskError,
-    Never,
-    Request,
-    Requires,
-    Stage,
-    bits,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
-from gmemflags.host import HostFacts
+from gmemflags import MAINLINE, CatalogError, Excludes, GuestMemfdFlag, InvalidMaskError, Never, Request, Requires, Stage, bits, query, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
+from gmemflags import HostFacts
 from gmemflags.linux import ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.probing import PAGE, Judge, excludes, obeying, reported, requires, swept, taking, tree

@@ -5,24 +5,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Catalog,
-    Excludes,
-    GuestMemfdFlag,
-    HostFacts,
-    Prerequisites,
-    Reason,
-    Request,
-    Requires,
-    Scope,
-    Stage,
-    Support,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Catalog, Excludes, GuestMemfdFlag, HostFacts, Prerequisites, Reason, Request, Requires, Scope, Stage, Support, query, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 ADD = Prerequisites.ADD
@@ -356,7 +342,7 @@ def test_a_page_size_is_no_flag() -> None:
 
 def test_flags_of_that_rfc_are_not_mainlines() -> None:
     """Its bit 0 is SUPPORT_SHARED, mainline's is MMAP: the caller is told, not served."""
-    assert reasons(LINUX_6_18_DEFAULT, HugeTlbRfcFlag.SUPPORT_SHARED) == [Reason.FOREIGN_FLAG]
+    assert reasons(LINUX_6_18_DEFAULT, HugeTlbRfcFlag.SUPPORT_SHARED) == [Reason.MISNAMED]
 
 
 class HugeTlbFlag(FlagWord):

@@ -7,35 +7,10 @@ from typing import Any, cast
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Capability,
-    Catalog,
-    Excludes,
-    GuestMemfdFlag,
-    HostFacts,
-    InvalidMaskError,
-    Need,
-    NegotiationError,
-    Never,
-    Prerequisites,
-    Profile,
-    Reason,
-    Refused,
-    Request,
-    Requires,
-    Resolution,
-    Scope,
-    Stage,
-    Support,
-    baseline,
-    negotiate,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FirecrackerFlag, Rule
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Always, Capability, Catalog, Excludes, GuestMemfdFlag, HostFacts, InvalidMaskError, Need, NegotiationError, Never, Prerequisites, Profile, Reason, Refused, Request, Requires, Resolution, Scope, Stage, Support, baseline, negotiate, query, resolve
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags import Rule
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
@@ -96,7 +71,7 @@ PLAIN = host()
 # Every reason, with a host and a request that show it: as a problem, or as what became of a bit.
 PROBLEMS: dict[Reason, tuple[Support, Request]] = {
     Reason.UNNAMED: (PLAIN, Request(required=1)),
-    Reason.FOREIGN_FLAG: (
+    Reason.MISNAMED: (
         PLAIN,
         Request(required=FirecrackerFlag.NO_DIRECT_MAP),
     ),
@@ -173,7 +148,7 @@ def test_reasons_have_small_names(reason: Reason) -> None:
             "bit 0 (0x1, not named by a-tree) cannot be asked for: what it does is not known",
         ),
         (
-            Reason.FOREIGN_FLAG,
+            Reason.MISNAMED,
             (
                 "FOO (bit 2, 0x4) of a-tree is called NO_DIRECT_MAP by the request: a flag of"
                 " another tree"
@@ -332,12 +307,12 @@ def test_a_bit_without_a_name_may_be_forbidden() -> None:
 def test_a_flag_of_another_tree(role: str) -> None:
     """Its bit bears another name here: to require it is refused, and so is to forbid it."""
     want = cast("Any", Request)(**{role: FirecrackerFlag.NO_DIRECT_MAP})
-    assert [p.reason for p in resolve(PLAIN, want).problems] == [Reason.FOREIGN_FLAG]
+    assert [p.reason for p in resolve(PLAIN, want).problems] == [Reason.MISNAMED]
 
 
 def test_a_flag_that_is_called_two_things() -> None:
     """Both names are told, in order of the alphabet."""
-    want = Request(required=4, claims=[(4, "B"), (4, "A")])
+    want = Request(required=4, flag_names=[(4, "B"), (4, "A")])
     (problem,) = resolve(PLAIN, want).problems
     assert problem.message == (
         "FOO (bit 2, 0x4) of a-tree is called A or B by the request: a flag of another tree"
@@ -348,8 +323,8 @@ def test_two_flags_of_another_tree() -> None:
     """Each of them is told."""
     want = FirecrackerFlag.NO_DIRECT_MAP | FirecrackerFlag.WRITE
     assert [(p.reason, p.bits) for p in resolve(PLAIN, want).problems] == [
-        (Reason.FOREIGN_FLAG, FOO),
-        (Reason.FOREIGN_FLAG, BAR),
+        (Reason.MISNAMED, FOO),
+        (Reason.MISNAMED, BAR),
     ]
 
 
@@ -357,7 +332,7 @@ def test_a_wish_for_a_flag_of_another_tree() -> None:
     """It is not granted."""
     answer = resolve(PLAIN, Request(preferred=[FirecrackerFlag.NO_DIRECT_MAP]))
     assert answer.mask == 0
-    assert {outcome.reason for outcome in answer.outcomes} == {Reason.FOREIGN_FLAG}
+    assert {outcome.reason for outcome in answer.outcomes} == {Reason.MISNAMED}
 
 
 def test_a_flag_of_another_tree_with_the_same_name() -> None:
@@ -574,13 +549,13 @@ def test_all_problems_at_once() -> None:
         forbidden=QUX,
         needs=[Need("MEMORY_ATTRIBUTES", 8), Need("USERFAULT")],
         digest="0" * 64,
-        claims=[(4, "NO_DIRECT_MAP")],
+        flag_names=[(4, "NO_DIRECT_MAP")],
     )
     answer = resolve(host(BAZ | QUX), request)
     assert [(problem.reason, problem.bits) for problem in answer.problems] == [
         (Reason.CATALOG_CHANGED, 0),
         (Reason.UNNAMED, 1),
-        (Reason.FOREIGN_FLAG, FOO),
+        (Reason.MISNAMED, FOO),
         (Reason.UNSUPPORTED, BAR),
         (Reason.REQUIRED_AND_FORBIDDEN, QUX),
         (Reason.UNKNOWABLE, HIGH),

@@ -5,30 +5,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Catalog,
-    Excludes,
-    HostFacts,
-    InvalidMaskError,
-    Need,
-    Never,
-    Outcome,
-    Prerequisites,
-    Reason,
-    Refused,
-    Request,
-    Requires,
-    Role,
-    Scope,
-    Stage,
-    Support,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, GuestMemfdFlag, Hosts, Rule
-from gmemflags.masks import FlagWord
+from gmemflags import MAINLINE, Always, Catalog, Excludes, HostFacts, InvalidMaskError, Need, Never, Outcome, Prerequisites, Reason, Refused, Request, Requires, Role, Scope, Stage, Support, query, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Hosts, Rule
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}

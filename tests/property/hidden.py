@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from gmemflags.catalog import Rule
+from gmemflags import Rule
 from tests.probing import (
     Judge,
     always,

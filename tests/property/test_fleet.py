@@ -6,19 +6,8 @@ from attrs import evolve
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gmemflags import (
-    MAINLINE,
-    Baseline,
-    Catalog,
-    Comparison,
-    Relation,
-    Request,
-    Support,
-    baseline,
-    compare,
-    resolve,
-)
-from gmemflags.catalog import Hosts
+from gmemflags import MAINLINE, Baseline, Catalog, Comparison, Relation, Request, Support, baseline, compare, resolve
+from gmemflags import Hosts
 from tests.records.values import FLAGS, FLAGS_HI, common, pools, requests, trees
 from tests.strategies import MASK, WORD, bits
 
@@ -126,7 +115,7 @@ def test_what_the_pool_takes_every_host_takes(hosts: list[Support], request: Req
         required=request.required & pool.mask & pool.catalog.named,
         needs=[need for need in request.needs if need.capability not in (FLAGS, FLAGS_HI)],
         digest=None,
-        claims=(),
+        flag_names=(),
     )
     answer = resolve(pool, asked)
     if answer.ok:

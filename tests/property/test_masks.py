@@ -4,7 +4,8 @@ from hypothesis import given
 
 from gmemflags import GuestMemfdFlag as F
 from gmemflags import InvalidMaskError, bits, u64
-from gmemflags.masks import merge_words, read_long, split_words, u32
+from gmemflags.masks import merge_words, split_words, u32
+from gmemflags._masks import read_long
 from tests.strategies import (
     ERRNO_WORDS,
     MASK,

@@ -11,20 +11,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import (
-    NegotiationError,
-    Prerequisites,
-    Request,
-    Resolution,
-    Role,
-    Support,
-    bits,
-    negotiate,
-    resolve,
-)
-from gmemflags.masks._words import MASK, union
+from gmemflags import NegotiationError, Prerequisites, Request, Resolution, Role, Support, bits, negotiate, resolve
+from gmemflags._masks import MASK, union
 from gmemflags.negotiation._conflict import conflict
-from gmemflags.negotiation._resolve import decide, named_by, usable, valid
+from gmemflags._decision import decide
+from gmemflags.negotiation._resolve import named_by, usable, valid
 from tests.property.exhaustive import random_case
 from tests.property.test_negotiation_proof import readable, request_of, support_of
 from tests.strategies import masks

@@ -13,27 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Capability,
-    Catalog,
-    Excludes,
-    HostFacts,
-    Need,
-    Never,
-    Prerequisites,
-    Refused,
-    Request,
-    Requires,
-    Scope,
-    Stage,
-    Support,
-    query,
-    resolve,
-)
-from gmemflags.catalog import Hosts, Rule
-from gmemflags.masks._flagword import flag_class
+from gmemflags import MAINLINE, Always, Capability, Catalog, Excludes, HostFacts, Need, Never, Prerequisites, Refused, Request, Requires, Scope, Stage, Support, query, resolve
+from gmemflags import Hosts, Rule
+from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 from tests.property.exhaustive import Case, Law, best, random_case
 

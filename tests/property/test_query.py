@@ -120,8 +120,8 @@ def test_redundancy_law(flags: int, high: int) -> None:
     assert support is not None
     mask = flags & MASK
     assert (support.mask, support.answerable) == (mask, MASK)
-    assert support.disagreement == high << 32 & ~mask
-    assert (support.disagreement == 0) is (mask == mask | high << 32)
+    assert support.hi_only == high << 32 & ~mask
+    assert (support.hi_only == 0) is (mask == mask | high << 32)
 
 
 @given(answer_words, answer_words)
@@ -129,7 +129,7 @@ def test_words_never_disagree(low: int, high: int) -> None:
     """Each of two words speaks of bits that the other cannot."""
     support = both((signed(low, 32), high))
     assert support is not None
-    assert (support.mask, support.disagreement) == (low | high << 32, 0)
+    assert (support.mask, support.hi_only) == (low | high << 32, 0)
 
 
 @given(longs, wide_longs)
@@ -191,4 +191,4 @@ def test_a_tree_without_flags_hi_reads_less(support: Support) -> None:
     """Under mainline the answer to another tree's number is no answer, and nothing is added."""
     less = support.under(MAINLINE)
     assert less.answers.keys() == support.answers.keys() - {Capability.GUEST_MEMFD_FLAGS_HI}
-    assert (less.mask & ~support.mask, less.disagreement) == (0, 0)
+    assert (less.mask & ~support.mask, less.hi_only) == (0, 0)

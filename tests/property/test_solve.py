@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from gmemflags.catalog._solve import possible, solve
+from gmemflags._solver import possible, solve
 
 Clause = tuple[int, tuple[int, ...]]
 

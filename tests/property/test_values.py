@@ -18,41 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmemflags
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Capability,
-    Excludes,
-    FlagSyntaxError,
-    GuestMemfdFlag,
-    HostFacts,
-    InconsistentAnswerError,
-    InvalidMaskError,
-    Need,
-    NegotiationError,
-    Never,
-    Outcome,
-    Problem,
-    Profile,
-    Reason,
-    Refused,
-    Request,
-    Requires,
-    Role,
-    Scope,
-    Stage,
-    Suggestion,
-    Support,
-    baseline,
-    compare,
-    exceptions,
-    query,
-    resolve,
-)
+from gmemflags import MAINLINE, Always, Capability, Excludes, FlagSyntaxError, GuestMemfdFlag, HostFacts, InconsistentAnswerError, InvalidMaskError, Need, NegotiationError, Never, Outcome, Problem, Profile, Reason, Refused, Request, Requires, Role, Scope, Stage, Suggestion, Support, baseline, compare, exceptions, query, resolve
 from gmemflags import catalog as catalog_room
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Hosts, Rule
-from gmemflags.catalog._frozendict import FrozenDict
-from gmemflags.masks._flagword import flag_class
+from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
+from gmemflags._values import FrozenDict
+from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, masks
 
@@ -202,10 +172,10 @@ def test_any_support_is_made_again(
     assert again == support
     assert hash(again) == hash(support)
     assert isinstance(again, Support)
-    assert (again.mask, again.answerable, again.disagreement) == (
+    assert (again.mask, again.answerable, again.hi_only) == (
         support.mask,
         support.answerable,
-        support.disagreement,
+        support.hi_only,
     )
 
 

@@ -86,7 +86,7 @@ def test_many_different_catalogs_do_not_pile_up() -> None:
     """Classes that were made for documents are gone with them."""
     program = """
         import gc, json, sys
-        from gmemflags.masks import FlagWord
+        from gmemflags import FlagWord
         from gmemflags.records import load_lines
         line = sys.argv[1]
         lines = (line.replace("a-tree-of-mine", f"tree-{n}") for n in range(300))

@@ -7,18 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from gmemflags import (
-    MAINLINE,
-    CatalogError,
-    Need,
-    Prerequisites,
-    Profile,
-    RecordError,
-    Request,
-    Support,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Rule
+from gmemflags import MAINLINE, CatalogError, Need, Prerequisites, Profile, RecordError, Request, Support, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Rule
 from gmemflags.catalog._plain import plain
 from gmemflags.records import dumps, loads
 from gmemflags.records._catalogs import Catalogs

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from gmemflags import Need, RecordError, Request, Scope, Stage, Support, resolve
-from gmemflags.catalog import FirecrackerFlag
+from gmemflags._mainline import FirecrackerFlag
 from gmemflags.records import dumps, loads, replay
 from gmemflags.records._text import LONGEST
 from tests.records.values import OWN, SAMPLES, host
@@ -265,8 +265,8 @@ _FLAGS_64 = {f"F{n}": hex(1 << n) for n in range(64)}
         ("rules/0/stage", 0, "$.rules[0].stage"),
         ("rules/0/hosts/vm_types", [0, True], "$.rules[0].hosts.vm_types[1]"),
         ("rules/1/any_of", ["0x1", 2], "$.rules[1].any_of[1]"),
-        ("profiles/boot/request/claims", [["0x1", "A", "B"]], "$.profiles.boot.request.claims[0]"),
-        ("profiles/boot/request/claims", [["0x1", 2]], "$.profiles.boot.request.claims[0][1]"),
+        ("profiles/boot/request/claims", [["0x1", "A", "B"]], "$.profiles.boot.request.flag_names[0]"),
+        ("profiles/boot/request/claims", [["0x1", 2]], "$.profiles.boot.request.flag_names[0][1]"),
         ("profiles/boot/request/until", "soon", "$.profiles.boot.request.until"),
         ("profiles/boot/request/needs", [1], "$.profiles.boot.request.needs[0]"),
     ],
@@ -303,7 +303,7 @@ def test_what_is_wrong_with_a_catalog(way: str, value: object, problem: str) -> 
 def test_the_first_half_of_a_claim() -> None:
     """The bit stands at place 0, and the name at place 1."""
     way = "profiles/boot/request/claims"
-    assert error(changed(CATALOG, way, [[1, "A"]])).path == "$.profiles.boot.request.claims[0][0]"
+    assert error(changed(CATALOG, way, [[1, "A"]])).path == "$.profiles.boot.request.flag_names[0][0]"
 
 
 def test_a_flaw_inside_a_catalog_that_is_written_out() -> None:
@@ -381,7 +381,7 @@ WISH = Request(required=MMAP, preferred=[INIT_SHARED | UNNAMED, INIT_SHARED])
         (MMAP, host(3), Request(required=MMAP, until=Stage.ACCESS)),
         (MMAP | INIT_SHARED, host(3), Request(required=MMAP)),
         (INIT_SHARED, host(3), Request(preferred=[MMAP | INIT_SHARED])),
-        (MMAP, host(3), Request(required=FirecrackerFlag.MMAP, claims=[(MMAP, "MAP")])),
+        (MMAP, host(3), Request(required=FirecrackerFlag.MMAP, flag_names=[(MMAP, "MAP")])),
     ],
     ids=["scope", "unnamed", "need", "never asked", "rule", "unasked", "half a group", "foreign"],
 )

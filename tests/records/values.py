@@ -7,32 +7,10 @@ from attrs import evolve
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from gmemflags import (
-    MAINLINE,
-    Always,
-    Baseline,
-    Capability,
-    Catalog,
-    Excludes,
-    HostFacts,
-    InconsistentAnswerError,
-    Need,
-    Never,
-    Prerequisites,
-    Profile,
-    Refused,
-    Request,
-    Requires,
-    Resolution,
-    Scope,
-    Stage,
-    Support,
-    baseline,
-    query,
-    resolve,
-)
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, GuestMemfdFlag, Hosts, Rule
-from gmemflags.negotiation._probe_report import ProbeReport
+from gmemflags import MAINLINE, Always, Baseline, Capability, Catalog, Excludes, HostFacts, InconsistentAnswerError, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Resolution, Scope, Stage, Support, baseline, query, resolve
+from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Hosts, Rule
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags._learn import ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.strategies import (
     ERRNO_WORDS,
@@ -77,7 +55,7 @@ requests = st.builds(
     until=st.sampled_from(Stage),
     scope=st.sampled_from(Scope),
     digest=st.none() | texts,
-    claims=st.lists(st.tuples(st.integers(0, 63).map(lambda n: 1 << n), texts), max_size=2),
+    flag_names=st.lists(st.tuples(st.integers(0, 63).map(lambda n: 1 << n), texts), max_size=2),
 )
 _numbers = st.lists(  # no two capabilities have one number
     st.tuples(st.sampled_from(Capability).map(str) | texts, st.integers(0, (1 << 31) - 1)),

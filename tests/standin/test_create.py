@@ -10,22 +10,10 @@ from typing import TypeVar
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    GuestMemfdCreateError,
-    GuestMemfdFlag,
-    InvalidMaskError,
-    NegotiationError,
-    Request,
-    Resolution,
-    Scope,
-    negotiate,
-    query,
-    resolve,
-)
-from gmemflags.catalog import Hosts
+from gmemflags import MAINLINE, GuestMemfdCreateError, GuestMemfdFlag, InvalidMaskError, NegotiationError, Request, Resolution, Scope, negotiate, query, resolve
+from gmemflags import Hosts
 from gmemflags.linux import Vm
-from gmemflags.masks import FlagWord
+from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 from tests.probing import PAGE, HiddenKernel, Judge, excludes, obeying, taking
 from tests.standin.kernel import (

@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    BitState,
-    CapabilityQueryError,
-    KvmUnavailableError,
-    Support,
-    query,
-)
-from gmemflags.exceptions import Unavailable
+from gmemflags import MAINLINE, BitState, CapabilityQueryError, KvmUnavailableError, Support, query
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
 from tests.host.kernels import KERNELS, WORD, Kernel, Outcome, outcome
 from tests.standin.kernel import (

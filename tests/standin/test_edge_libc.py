@@ -6,15 +6,7 @@ from collections.abc import Sequence
 import pytest
 from attrs import evolve
 
-from gmemflags import (
-    MAINLINE,
-    BitState,
-    Capability,
-    CapabilityQueryError,
-    HostFacts,
-    InconsistentAnswerError,
-    query,
-)
+from gmemflags import MAINLINE, BitState, Capability, CapabilityQueryError, HostFacts, InconsistentAnswerError, query
 from gmemflags.linux import Vm
 from gmemflags.linux._ioctl import bind
 from tests.standin.kernel import Answer, Call, Errno, Standin, extensions

@@ -10,17 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gmemflags import (
-    MAINLINE,
-    CapabilityQueryError,
-    CatalogError,
-    InconsistentAnswerError,
-    InvalidMaskError,
-    KvmUnavailableError,
-    bits,
-)
-from gmemflags.catalog import Catalog
-from gmemflags.exceptions import Unavailable
+from gmemflags import MAINLINE, CapabilityQueryError, CatalogError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, bits
+from gmemflags import Catalog
+from gmemflags import Unavailable
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
 from tests.negotiation.hidden import KERNELS, TREE
 from tests.probing import (

@@ -9,8 +9,8 @@ from gmemflags._cli import _options
 from gmemflags._cli._out import emit, progress, say
 from gmemflags._cli._pool import Pool, add_choice
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.exceptions import PoolError
-from gmemflags.negotiation._fleet import baseline
+from gmemflags._exceptions import PoolError
+from gmemflags._fleet import baseline
 from gmemflags.records import dumps
 
 if TYPE_CHECKING:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from gmemflags._cli import _register
 from gmemflags._cli._out import fold
-from gmemflags.catalog._text import describe, describe_mask
-from gmemflags.catalog._uapi import VM_TYPES_X86, Capability, Scope
-from gmemflags.masks._words import MASK, bits
+from gmemflags._format import describe, describe_mask
+from gmemflags._mainline import VM_TYPES_X86
+from gmemflags._catalog import Capability, Scope
+from gmemflags._masks import MASK, bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gmemflags.host import Support
+    from gmemflags._host import Support
 
 _LISTING = (Capability.GUEST_MEMFD_FLAGS, Capability.GUEST_MEMFD_FLAGS_HI)
 

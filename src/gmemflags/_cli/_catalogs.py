@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from gmemflags._cli._options import CATALOGS, add_json
 from gmemflags._cli._out import emit, fold, say
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.catalog import format_mask, format_rule
-from gmemflags.catalog._text import describe, describe_mask, format_hosts, format_need
-from gmemflags.masks import bits
+from gmemflags._format import format_mask, format_rule
+from gmemflags._format import describe, describe_mask, format_hosts, format_need
+from gmemflags._masks import bits
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
-    from gmemflags.catalog import Catalog, Profile, Rule
+    from gmemflags._catalog import Catalog, Profile
+    from gmemflags._rules import Rule
 
 
 def add(parser: ArgumentParser) -> None:

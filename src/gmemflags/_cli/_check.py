@@ -9,15 +9,15 @@ from gmemflags._cli._machine import made, opened
 from gmemflags._cli._out import emit, say
 from gmemflags._cli._request import add_policy, add_request, is_file, request, status
 from gmemflags._cli._status import CommandError
-from gmemflags.catalog import Scope
-from gmemflags.host import query
-from gmemflags.negotiation import resolve
+from gmemflags._catalog import Scope
+from gmemflags._host import query
+from gmemflags._resolve import resolve
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags.catalog import Catalog
-    from gmemflags.host import Support
+    from gmemflags._catalog import Catalog
+    from gmemflags._host import Support
 
 
 def add(parser: ArgumentParser) -> None:

@@ -9,17 +9,18 @@ from gmemflags._cli._out import emit, progress, say
 from gmemflags._cli._pool import Pool, support_of
 from gmemflags._cli._request import request, status
 from gmemflags._cli._status import CommandError, Status, as_command_error
-from gmemflags.catalog import MAINLINE, Request, Scope
-from gmemflags.exceptions import FlagSyntaxError
-from gmemflags.negotiation import resolve
+from gmemflags._mainline import MAINLINE
+from gmemflags._catalog import Request, Scope
+from gmemflags._exceptions import FlagSyntaxError
+from gmemflags._resolve import resolve
 from gmemflags.records import dumps
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator
 
-    from gmemflags.catalog import Catalog
-    from gmemflags.negotiation import Resolution
+    from gmemflags._catalog import Catalog
+    from gmemflags._resolve import Resolution
 
 
 def check_pool(args: Namespace, files: Iterable[str]) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from gmemflags.catalog import Always, Excludes, Hosts, Never, Refused, Requires, format_mask
-from gmemflags.catalog._text import format_hosts, format_rule
-from gmemflags.masks import bits
+from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires
+from gmemflags._format import format_mask
+from gmemflags._format import format_hosts, format_rule
+from gmemflags._masks import bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gmemflags.catalog import Catalog, Rule
+    from gmemflags._catalog import Catalog
+    from gmemflags._rules import Rule
 
     End = int | str
     Edge = tuple[End, str, End]

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from gmemflags.catalog._mainline import COMMIT_ARM64, COMMIT_FLAGS, COMMIT_INIT_SHARED
-from gmemflags.catalog._uapi import Scope
-from gmemflags.exceptions import KvmUnavailableError, Unavailable
-from gmemflags.host import HostFacts
+from gmemflags._mainline import COMMIT_ARM64, COMMIT_FLAGS, COMMIT_INIT_SHARED
+from gmemflags._catalog import Scope
+from gmemflags._exceptions import KvmUnavailableError, Unavailable
+from gmemflags._host import HostFacts
 from gmemflags.testing import FakeBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from gmemflags.host import Backend
+    from gmemflags._host import Backend
 
 _COMMIT_PRIVATE = (
     'Linux commit 89ea60c2c7b5 ("KVM: x86: Add support for "protected VMs" that can utilize private'

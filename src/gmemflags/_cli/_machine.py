@@ -10,18 +10,18 @@ from attrs import evolve, frozen
 
 from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._status import CommandError, Status, as_command_error
-from gmemflags.catalog import Capability
-from gmemflags.exceptions import GmemFlagsError, KvmUnavailableError, Unavailable
-from gmemflags.host import query
+from gmemflags._catalog import Capability
+from gmemflags._exceptions import GmemFlagsError, KvmUnavailableError, Unavailable
+from gmemflags._host import query
 from gmemflags.linux import Kvm
-from gmemflags.masks import bits
+from gmemflags._masks import bits
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
-    from gmemflags.host import Backend, Support
+    from gmemflags._host import Backend, Support
 
 V = TypeVar("V")
 

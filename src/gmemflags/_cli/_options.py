@@ -10,14 +10,15 @@ from attrs import evolve
 from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._machine import DEVICE
 from gmemflags._cli._out import complain
-from gmemflags.catalog import MAINLINE
-from gmemflags.catalog._out_of_tree import SHIPPED
-from gmemflags.catalog._uapi import KVM_CAP_GUEST_MEMFD_FLAGS, TAKEN, Capability
+from gmemflags._mainline import MAINLINE
+from gmemflags._mainline import SHIPPED
+from gmemflags._mainline import KVM_CAP_GUEST_MEMFD_FLAGS, TAKEN
+from gmemflags._catalog import Capability
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags.catalog import Catalog
+    from gmemflags._catalog import Catalog
 
 CATALOGS = {catalog.name: catalog for catalog in SHIPPED}
 

@@ -11,8 +11,8 @@ from gmemflags._cli import _options
 from gmemflags._cli._files import STDIN, lines, opened, shown
 from gmemflags._cli._out import complain, progress
 from gmemflags._cli._status import CommandError
-from gmemflags.catalog import Scope
-from gmemflags.negotiation._fleet import Baseline
+from gmemflags._catalog import Scope
+from gmemflags._fleet import Baseline
 from gmemflags.records._catalogs import Catalogs
 from gmemflags.records._lines import Lines, located
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from gmemflags.exceptions import RecordError
-    from gmemflags.host import Support
+    from gmemflags._exceptions import RecordError
+    from gmemflags._host import Support
 
 WRITTEN = "records that `gmemflags show --json` or `gmemflags baseline --json` wrote"
 _TOLD = 10

@@ -11,17 +11,17 @@ from gmemflags._cli import _options
 from gmemflags._cli._machine import device, made, of_this_node
 from gmemflags._cli._out import complain, emit, fold, progress, say
 from gmemflags._cli._status import CommandError, Status, remedy
-from gmemflags.catalog import parse_mask
-from gmemflags.exceptions import KvmUnavailableError
+from gmemflags._format import parse_mask
+from gmemflags._exceptions import KvmUnavailableError
 from gmemflags.linux import Kvm, probe
 from gmemflags.linux._create import MEANINGS
-from gmemflags.negotiation._probe_text import extent
+from gmemflags._learn import extent
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
-    from gmemflags.catalog import Catalog
+    from gmemflags._catalog import Catalog
     from gmemflags.linux import ProbeReport
 
 _SOON = 0.5  # seconds after which somebody waits

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from gmemflags.host import BitState
+from gmemflags._host import BitState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gmemflags.host import Support
+    from gmemflags._host import Support
 
 _WIDTH = 76
 _VALUES = {BitState.SUPPORTED: "1", BitState.UNSUPPORTED: "0", BitState.UNKNOWABLE: "?"}

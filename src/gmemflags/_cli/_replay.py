@@ -9,7 +9,7 @@ from gmemflags._cli import _options
 from gmemflags._cli._files import STDIN, lines, opened, shown
 from gmemflags._cli._out import emit, say
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.exceptions import RecordError
+from gmemflags._exceptions import RecordError
 from gmemflags.records import dumps, replay
 from gmemflags.records._lines import located
 from gmemflags.records._text import LONGEST, as_text, parse

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from gmemflags._cli._status import CommandError, Status
-from gmemflags.catalog import Prerequisites, Request, Scope, Stage, parse_mask
-from gmemflags.exceptions import FlagSyntaxError
-from gmemflags.masks._words import union
-from gmemflags.negotiation import Reason
+from gmemflags._catalog import Prerequisites, Request, Scope
+from gmemflags._rules import Stage
+from gmemflags._format import parse_mask
+from gmemflags._exceptions import FlagSyntaxError
+from gmemflags._masks import union
+from gmemflags._problems import Reason
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags.catalog import Catalog
-    from gmemflags.negotiation import Resolution
+    from gmemflags._catalog import Catalog
+    from gmemflags._resolve import Resolution
 
 # With nothing worse, a refusal is no statement about the host.
 _OPEN = frozenset(

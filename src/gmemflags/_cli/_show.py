@@ -8,19 +8,15 @@ from gmemflags._cli import _options
 from gmemflags._cli._machine import opened, vm_types
 from gmemflags._cli._out import complain, emit, say
 from gmemflags._cli._status import Status, as_command_error
-from gmemflags.exceptions import (
-    CapabilityQueryError,
-    InconsistentAnswerError,
-    KvmUnavailableError,
-)
-from gmemflags.host import query
+from gmemflags._exceptions import CapabilityQueryError, InconsistentAnswerError, KvmUnavailableError
+from gmemflags._host import query
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from gmemflags._cli._machine import Machine
-    from gmemflags.catalog import Catalog
-    from gmemflags.host import Support
+    from gmemflags._catalog import Catalog
+    from gmemflags._host import Support
 
 
 def add(parser: ArgumentParser) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
-from gmemflags.catalog import Hosts, Request, Rule, Stage
-from gmemflags.masks import bits
+from gmemflags._rules import Hosts, Rule, Stage
+from gmemflags._catalog import Request
+from gmemflags._masks import bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gmemflags.catalog import Catalog, Need, Profile
+    from gmemflags._catalog import Catalog, Need, Profile
 
 _WIDTH = 84
 _TEXT_WIDTH = 76
@@ -26,7 +27,7 @@ _MODULE = '''\
 """A catalog of guest_memfd flags, written by gmemflags probe."""
 
 {imports}
-from gmemflags.masks import FlagWord
+from gmemflags._masks import FlagWord
 
 PROOF = {proof}
 

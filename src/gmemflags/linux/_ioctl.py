@@ -5,21 +5,21 @@ looks like a failure, and bits 63:32 are lost without a word. So this module mak
 itself, where the interpreter's own build says by which number. It must never choose a number by
 ``uname``: under a 32-bit personality or userland that is another call (16 is lchown there).
 
-Nothing is loaded at import. Source of the numbers: include/uapi/asm-generic/unistd.h,
+Source of the numbers: include/uapi/asm-generic/unistd.h,
 arch/x86/entry/syscalls and arch/{s390,powerpc}/kernel/syscalls, v6.18.
 """
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from collections.abc import Callable
+from ctypes import get_errno, set_errno
 from errno import EINTR
 from functools import cache, partial
 from os import strerror
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Ioctl = Callable[[int, int, int], int]
+Ioctl = Callable[[int, int, int], int]
 
 # __NR_ioctl by the architecture of the interpreter's build; everywhere a C long has 64 bits.
 _NR_IOCTL = {"x86_64": 16, "aarch64": 29, "riscv64": 29, "s390x": 54, "powerpc64le": 54}
@@ -29,9 +29,7 @@ _IOC_NONE_IS_1 = ("mips", "powerpc", "sparc", "alpha")
 
 def multiarch() -> str:
     """The ABI that this interpreter was built for: ``x86_64-linux-gnu``, or "" if unknown."""
-    from sysconfig import get_config_var  # noqa: PLC0415  # loads the build's variables
-
-    return get_config_var("MULTIARCH") or ""
+    return str(getattr(sys.implementation, "_multiarch", ""))
 
 
 def none_bits(abi: str) -> int:
@@ -45,8 +43,6 @@ def bind(abi: str, long_bits: int) -> Ioctl:
     Called with descriptor, request and argument, it returns the C long of the kernel, or raises
     OSError. An interrupted call is made again.
     """
-    from ctypes import get_errno, set_errno  # noqa: PLC0415  # loaded for the first call
-
     call = _call(abi, long_bits)
 
     def ioctl(fd: int, request: int, argument: int) -> int:
@@ -64,8 +60,6 @@ def bind(abi: str, long_bits: int) -> Ioctl:
 
 def _call(abi: str, long_bits: int) -> Ioctl:
     # The C function, which leaves an error in ctypes' own errno.
-    import ctypes  # noqa: PLC0415  # as in bind
-
     libc = ctypes.CDLL(None, use_errno=True)
     architecture, _, system = abi.partition("-linux-")
     number = _NR_IOCTL.get(architecture)
@@ -82,6 +76,4 @@ def _call(abi: str, long_bits: int) -> Ioctl:
 @cache
 def system_ioctl() -> Ioctl:
     """The ioctl of this interpreter, made on first use."""
-    import ctypes  # noqa: PLC0415  # as in bind
-
     return bind(multiarch(), 8 * ctypes.sizeof(ctypes.c_long))

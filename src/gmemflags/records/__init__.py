@@ -13,7 +13,7 @@ True
 >>> records.loads(document.replace('"mask":"0x3"', '"mask":"0x7"'))
 Traceback (most recent call last):
   ...
-gmemflags.exceptions.RecordError: at $.low: 3 is not the low word of the mask 0x7
+gmemflags._exceptions.RecordError: at $.low: 3 is not the low word of the mask 0x7
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 from json import dumps as _json
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.exceptions import RecordError
+from gmemflags._exceptions import RecordError
 from gmemflags.records._catalogs import Catalogs
 from gmemflags.records._decisions import decode_decision
 from gmemflags.records._kinds import content_of, read
@@ -31,11 +31,11 @@ from gmemflags.records._replay import Replay, resolved_again
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gmemflags.catalog import Catalog, Request
-    from gmemflags.host import Support
-    from gmemflags.negotiation import Resolution
-    from gmemflags.negotiation._fleet import Baseline
-    from gmemflags.negotiation._probe_report import ProbeReport
+    from gmemflags._catalog import Catalog, Request
+    from gmemflags._host import Support
+    from gmemflags._resolve import Resolution
+    from gmemflags._fleet import Baseline
+    from gmemflags._learn import ProbeReport
 
     Value = Support | Request | Resolution | Catalog | Baseline | ProbeReport
 
@@ -48,7 +48,7 @@ def dumps(value: Value) -> str:
     A catalog that ships with this library is referred to by name and digest, except in a
     Resolution; any other one is written out.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for a value that no document gives back: a
+    Raises :exc:`~gmemflags.RecordError` for a value that no document gives back: a
     text with half a surrogate pair, a rule of a class of one's own, more than 1024 rules. Raises
     TypeError for anything but these values.
     """
@@ -66,7 +66,7 @@ def loads(document: str | bytes, *, catalogs: Iterable[Catalog] = ()) -> Any:
     The yes of a Resolution is read only if it is a valid answer to its own request; :func:`replay`
     tells whether it is the best one.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for everything that is no such document, with
+    Raises :exc:`~gmemflags.RecordError` for everything that is no such document, with
     the path to the fault. Time and memory are linear in the length, which is at most 16 Mi.
     """
     return read(document, Catalogs(catalogs))
@@ -85,7 +85,7 @@ def load_lines(
     of the line, from 1, lead the path of an error. ``bad``: called with the error of each broken
     line, which is then skipped; without it the first one is raised.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError`.
+    Raises :exc:`~gmemflags.RecordError`.
     """
     return supports(lines, Catalogs(catalogs), name, bad)
 
@@ -93,7 +93,7 @@ def load_lines(
 def replay(document: str | bytes, *, catalogs: Iterable[Catalog] = ()) -> Replay:
     """Resolve a recorded decision again, offline: a document of a Resolution.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for anything else. Resolving takes time that
+    Raises :exc:`~gmemflags.RecordError` for anything else. Resolving takes time that
     is exponential in the worst of catalogs: mind whose decisions you replay.
     """
     only = {"gmemflags/resolution/1": decode_decision}

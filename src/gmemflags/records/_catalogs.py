@@ -12,21 +12,12 @@ from functools import cache
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.catalog import (
-    Always,
-    Catalog,
-    Excludes,
-    Hosts,
-    Never,
-    Profile,
-    Refused,
-    Requires,
-    Stage,
-)
-from gmemflags.catalog._out_of_tree import SHIPPED
-from gmemflags.catalog._plain import plain
-from gmemflags.exceptions import GmemFlagsError
-from gmemflags.masks._flagword import flag_class
+from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Stage
+from gmemflags._catalog import Catalog, Profile
+from gmemflags._mainline import SHIPPED
+from gmemflags.records._plain import plain
+from gmemflags._exceptions import GmemFlagsError
+from gmemflags._masks import flag_class
 from gmemflags.records._requests import request
 from gmemflags.records._shapes import (
     Fault,
@@ -46,7 +37,7 @@ from gmemflags.records._text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gmemflags.catalog import Rule
+    from gmemflags._rules import Rule
 
 # A bit has one name; and no document hands the solver more rules than these.
 _MOST_NAMES = 64

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.catalog._plain import plain, plain_need, plain_request
-from gmemflags.negotiation import Problem, Reason, Resolution
-from gmemflags.negotiation._resolve import valid
+from gmemflags.records._plain import plain, plain_need, plain_request
+from gmemflags._problems import Problem, Reason
+from gmemflags._resolve import Resolution
+from gmemflags._exceptions import NegotiationTooHardError
 from gmemflags.records._requests import need, request
 from gmemflags.records._shapes import (
     Fault,
@@ -28,7 +29,7 @@ from gmemflags.records._shapes import (
 from gmemflags.records._supports import decode_host, plain_host, plain_words, words
 
 if TYPE_CHECKING:
-    from gmemflags.catalog import Catalog
+    from gmemflags._catalog import Catalog
     from gmemflags.records._catalogs import Catalogs
 
 
@@ -58,6 +59,16 @@ def plain_resolution(resolution: Resolution) -> dict[str, Any]:
     }
 
 
+Recorded = dict[str, Any]
+
+
+def _reasons(problems: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
+    def key(problem: dict[str, Any]) -> tuple[str, int, str]:
+        bits = problem["bits"]
+        return str(problem["reason"]), bits if isinstance(bits, int) else int(bits, 16), str(problem["rules"])
+    return [key(problem) for problem in problems]
+
+
 _decision = record({"host": as_is, "catalog": as_is, "request": request, "result": as_is})
 _problem = record(
     {
@@ -79,40 +90,45 @@ _result = record(
 )
 
 
-def _decode_result(value: object, catalog: Catalog) -> dict[str, Any]:
+def _decode_result(value: object, catalog: Catalog) -> Recorded:
     content = _result(value)
     whole = words(content)
     if content["ok"] is (whole is None):
         raise Fault("a yes has a mask, and a refusal has none", "mask")
     if content["ok"] is bool(content["problems"]):
         raise Fault("a refusal has problems, and a yes has none", "problems")
-    rules = catalog.rules
-    problem: dict[str, Any]
     for index, problem in enumerate(content["problems"]):
-        places: list[int] = problem["rules"]
-        if any(place >= len(rules) for place in places):
-            raise Fault(f"the catalog has only {len(rules)} rules", "problems", index, "rules")
-        problem["rules"] = tuple(rules[place] for place in places)
-    return {"mask": whole, "problems": tuple(Problem(**told) for told in content["problems"])}
+        if any(place >= len(catalog.rules) for place in problem["rules"]):
+            raise Fault(
+                f"the catalog has only {len(catalog.rules)} rules", "problems", index, "rules"
+            )
+    return {"mask": whole, "problems": content["problems"]}
 
 
-def decode_decision(value: object, catalogs: Catalogs) -> Resolution:
-    """The decision of :func:`plain_resolution` as it was recorded, believable or not."""
+def decode_decision(value: object, catalogs: Catalogs) -> tuple[Resolution, Recorded]:
+    """The decision of :func:`plain_resolution`, decided again, and as it was recorded."""
     content = _decision(value)
     catalog = within("catalog", catalogs.decode, content["catalog"])
     support = within("host", lambda host: decode_host(host, catalog), content["host"])
-    result = within("result", lambda told: _decode_result(told, catalog), content["result"])
-    return Resolution(support=support, request=content["request"], **result)
+    result = within(
+        "result", lambda result: _decode_result(result, catalog), content["result"]
+    )
+    try:
+        now = Resolution(support=support, request=content["request"])
+    except NegotiationTooHardError as error:
+        raise Fault(str(error), "catalog") from None
+    return now, result
 
 
 def decode_resolution(value: object, catalogs: Catalogs) -> Resolution:
-    """The decision, unless it says yes to what its own host, request or rules rule out.
-
-    Whoever is handed a yes creates files with it. Whether there is a better mask, and whether a
-    no is right, is not asked here: that takes resolving it again.
-    """
-    resolution = decode_decision(value, catalogs)
-    if resolution.ok and not valid(resolution.support, resolution.request, resolution.mask):
-        problem = f"{resolution.mask:#x} is no answer of this host to this request"
-        raise Fault(problem, "result", "mask")
-    return resolution
+    """The decision, if it is still decided in the same way; ``replay`` tells the difference."""
+    now, recorded = decode_decision(value, catalogs)
+    mask = now.mask if now.ok else None
+    if recorded["mask"] != mask:
+        given = "a refusal" if recorded["mask"] is None else f"{recorded['mask']:#x}"
+        raise Fault(f"{given} is no answer of this host to this request", "result", "mask")
+    if not now.ok and _reasons(recorded["problems"]) != _reasons(
+        plain_resolution(now)["result"]["problems"]
+    ):
+        raise Fault("these are not the reasons of this refusal", "result", "problems")
+    return now

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from gmemflags.catalog import Catalog, Request
-from gmemflags.catalog._plain import plain, plain_request
-from gmemflags.exceptions import RecordError
-from gmemflags.host import Support
-from gmemflags.negotiation import Resolution
-from gmemflags.negotiation._fleet import Baseline
-from gmemflags.negotiation._probe_report import ProbeReport
+from gmemflags._catalog import Catalog, Request
+from gmemflags.records._plain import plain, plain_request
+from gmemflags._exceptions import RecordError
+from gmemflags._host import Support
+from gmemflags._resolve import Resolution
+from gmemflags._fleet import Baseline
+from gmemflags._learn import ProbeReport
 from gmemflags.records._decisions import decode_resolution, plain_resolution
 from gmemflags.records._pools import decode_baseline, plain_baseline
 from gmemflags.records._probes import decode_probe_report, plain_probe_report
@@ -75,7 +75,7 @@ def content_of(value: object) -> dict[str, Any]:
 def read(document: str | bytes, catalogs: Catalogs, only: Mapping[str, Decode] = DECODERS) -> Any:
     """The value of a document whose schema is in ``only``.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for anything else, with the path to the fault.
+    Raises :exc:`~gmemflags.RecordError` for anything else, with the path to the fault.
     """
     content = parse(as_text(document))
     try:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gmemflags.exceptions import RecordError
-from gmemflags.host import HostFacts, Support
+from gmemflags._exceptions import RecordError
+from gmemflags._host import HostFacts, Support
 from gmemflags.records._kinds import read
 from gmemflags.records._pools import decode_baseline
 from gmemflags.records._shapes import Fault, record
@@ -23,7 +23,7 @@ from gmemflags.records._text import as_text, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gmemflags.negotiation._fleet import Baseline
+    from gmemflags._fleet import Baseline
     from gmemflags.records._catalogs import Catalogs
 
     Document = str | bytes
@@ -67,36 +67,15 @@ class Lines:
     def support(self, document: Document) -> Support:
         """The Support of one document.
 
-        Raises :exc:`~gmemflags.exceptions.RecordError` if it is no record of one.
+        Raises :exc:`~gmemflags.RecordError` if it is no record of one.
         """
         text = as_text(document)
-        if text.startswith(_HEAD):
-            try:
-                origin, end = _value_at(text, len(_HEAD) - 1)
-            except ValueError:
-                return self._long_way(text)
-            middle = text.find(_REST)  # its quotes cannot stand inside a text
-            before, rest = text[end:middle], text[middle:]
-            facts = self._facts.get(before) or self._read_facts(before)
-            if facts:
-                state = self._rests.get(rest)
-                if not state:
-                    support = self._long_way(text)
-                    first: Any = support
-                    self._rests.remember(rest, first.__getstate__())
-                    return support
-                if origin.isascii():
-                    # The copy that pickling would make: the same answers are not checked again.
-                    support = Support.__new__(Support)
-                    copy: Any = support
-                    copy.__setstate__({**state, "origin": origin, "host": facts})
-                    return support
         return self._long_way(text)
 
     def host(self, document: Document) -> Support | Baseline:
         """The Support or the Baseline of one document, which stands for its hosts.
 
-        Raises :exc:`~gmemflags.exceptions.RecordError` if it is neither.
+        Raises :exc:`~gmemflags.RecordError` if it is neither.
         """
         text = as_text(document)
         if text.startswith(_HEAD):

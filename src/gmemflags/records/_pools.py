@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.masks import bits
-from gmemflags.negotiation._fleet import Baseline, Lacking
+from gmemflags._masks import bits
+from gmemflags._fleet import Baseline, Lacking
 from gmemflags.records._shapes import (
     Fault,
     as_is,
@@ -20,7 +20,7 @@ from gmemflags.records._shapes import (
 from gmemflags.records._supports import decode_support, plain_support
 
 if TYPE_CHECKING:
-    from gmemflags.host import Support
+    from gmemflags._host import Support
     from gmemflags.records._catalogs import Catalogs
 
 _NAMED = 10

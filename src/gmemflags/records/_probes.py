@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.negotiation._probe_report import ProbeReport
+from gmemflags._learn import ProbeReport
 from gmemflags.records._shapes import Fault, as_is, below, members, optional, record, within
 from gmemflags.records._shapes import mask as decode_mask
 from gmemflags.records._supports import decode_support, plain_support

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from gmemflags.catalog._text import describe_mask
-from gmemflags.negotiation import resolve
+from gmemflags._format import describe_mask
+from gmemflags._resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gmemflags.negotiation import Problem, Resolution
+    from gmemflags._problems import Problem
+    from gmemflags._resolve import Resolution
 
 
 @frozen(kw_only=True)

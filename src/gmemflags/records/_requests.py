@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmemflags.catalog import Need, Prerequisites, Request, Scope, Stage
+from gmemflags._catalog import Need, Prerequisites, Request, Scope
+from gmemflags._rules import Stage
 from gmemflags.records._shapes import (
     Fault,
     is_list,
@@ -50,4 +51,6 @@ _request = record(_REQUEST)
 
 def request(value: object) -> Request:
     """One request."""
-    return Request(**_request(value))
+    content = _request(value)
+    content["flag_names"] = content.pop("claims")
+    return Request(**content)

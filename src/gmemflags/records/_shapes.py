@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gmemflags.exceptions import GmemFlagsError
-from gmemflags.masks._words import WORD, read_long, u64
+from gmemflags._exceptions import GmemFlagsError
+from gmemflags._masks import WORD, read_long, u64
 from gmemflags.records._text import Flaw, quoted
 
 if TYPE_CHECKING:

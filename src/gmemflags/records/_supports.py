@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmemflags.catalog import Scope
-from gmemflags.exceptions import CatalogError, InconsistentAnswerError
-from gmemflags.host import HostFacts, Support
-from gmemflags.masks import split_words
-from gmemflags.masks._words import WORD
+from gmemflags._catalog import Scope
+from gmemflags._exceptions import CatalogError, InconsistentAnswerError
+from gmemflags._host import HostFacts, Support
+from gmemflags._masks import WORD
 from gmemflags.records._catalogs import shared_form
 from gmemflags.records._shapes import (
     Fault,
@@ -29,13 +28,13 @@ from gmemflags.records._shapes import (
 )
 
 if TYPE_CHECKING:
-    from gmemflags.catalog import Catalog
+    from gmemflags._catalog import Catalog
     from gmemflags.records._catalogs import Catalogs
 
 
 def plain_words(value: int) -> dict[str, Any]:
     """A mask, and its two words as numbers, which any database can AND."""
-    low, high = split_words(value)
+    low, high = value & WORD, value >> 32
     return {"mask": hex(value), "low": low, "high": high}
 
 

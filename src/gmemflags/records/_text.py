@@ -10,7 +10,7 @@ from __future__ import annotations
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
-from gmemflags.exceptions import RecordError
+from gmemflags._exceptions import RecordError
 
 LONGEST = 1 << 24
 """No document has more characters or bytes than this, 16 Mi."""
@@ -58,7 +58,7 @@ def quoted(text: str) -> str:
 def as_text(document: str | bytes) -> str:
     """A document as text; bytes are UTF-8.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` if they are not, or for what is too long.
+    Raises :exc:`~gmemflags.RecordError` if they are not, or for what is too long.
     """
     if len(document) > LONGEST:
         raise RecordError("$", f"it is longer than {LONGEST} characters, as no record is")
@@ -71,7 +71,7 @@ def as_text(document: str | bytes) -> str:
 def parse(text: str) -> object:
     """The value of a JSON text, with a :class:`Flaw` for what is wrong inside it.
 
-    Raises :exc:`~gmemflags.exceptions.RecordError` for what is not JSON, or too deeply nested.
+    Raises :exc:`~gmemflags.RecordError` for what is not JSON, or too deeply nested.
     """
     try:
         return _DECODER.decode(text)

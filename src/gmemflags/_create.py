@@ -1,14 +1,12 @@
-"""Creation: KVM_CREATE_GUEST_MEMFD, and what its bare errno means here.
+"""KVM_CREATE_GUEST_MEMFD: its error, and what its bare errno means here.
 
 One EINVAL stands for a bad size and for bad flags alike, so the size is checked first; after an
-EINVAL the VM is asked again, and what it lists tells whose mistake it was.
+EINVAL the VM is asked again, and what it lists says which of the two it was.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
-from contextlib import suppress
 from errno import (
     EACCES,
     EBADF,
@@ -21,28 +19,19 @@ from errno import (
     ENOTTY,
     EPERM,
 )
-from typing import TYPE_CHECKING
 
-from gmemflags.catalog._mainline import MAINLINE
-from gmemflags.catalog._text import describe_mask
-from gmemflags.catalog._uapi import KVM_CREATE_GUEST_MEMFD
-from gmemflags.exceptions import (
+from gmemflags._exceptions import (
     CapabilityQueryError,
-    GuestMemfdCreateError,
+    GmemFlagsError,
     InconsistentAnswerError,
+    safe_repr,
 )
-from gmemflags.host import query
-from gmemflags.linux._descriptor import api_version, caller
-from gmemflags.masks._words import shown, u64
-from gmemflags.negotiation import Resolution, resolve
+from gmemflags._format import describe_mask
+from gmemflags._host import Backend, Support, query
+from gmemflags._mainline import MAINLINE
+from gmemflags._resolve import Resolution, resolve
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gmemflags.host import Support
-    from gmemflags.linux._kvm import Vm
-
-_LSM = "a security module (SELinux, say) denies it: see the audit log"
+_DENIED = "a security module (SELinux, say) denies it: see the audit log"
 MEANINGS = {
     EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
     " create it in the process that made the VM",
@@ -50,62 +39,73 @@ MEANINGS = {
     ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
     ENOMEM: "the kernel has no memory for it: free some, or see the limits of the control group",
     EFAULT: "the kernel could not read the request, a fault of gmemflags: report it",
-    EACCES: _LSM,
-    EPERM: _LSM,
-    ENOTTY: "this kernel is built without guest_memfd, or the descriptor is no VM: ask for"
+    EACCES: _DENIED,
+    EPERM: _DENIED,
+    ENOTTY: "this kernel is built without guest_memfd, or the descriptor is not a VM: ask for"
     " KVM_CAP_GUEST_MEMFD first",
     EBADF: "the VM's descriptor is closed: keep it open until the file is made",
 }
 _OTHER = "KVM_CREATE_GUEST_MEMFD has no known reason to fail like this: see the errno"
 
 
-def creator(vm: Vm, size: int) -> Callable[[int], int]:
-    """A function that makes guest_memfd files of one size on one VM, all with one buffer.
+class GuestMemfdCreateError(GmemFlagsError, OSError):
+    """KVM_CREATE_GUEST_MEMFD failed, or was not tried.
 
-    It takes a mask and returns a new descriptor, without close-on-exec; raises OSError.
+    Args:
+        errno: The kernel's error number.
+        strerror: Its text.
+        size: The size of the file in bytes.
+        mask: The flags.
+        meaning: What the errno means here.
+        support: After EINVAL, what the VM lists; else None.
+        resolution: The answer that was relied on, if any.
     """
-    # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
-    struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
-    address, _ = struct.buffer_info()
-    ioctl = caller(vm)
 
-    def create(mask: int) -> int:
-        struct[1] = mask
-        return ioctl(vm.fileno(), KVM_CREATE_GUEST_MEMFD, address)
+    def __init__(  # noqa: PLR0917  # OSError's own two come first, and errors pickle by position
+        self,
+        errno: int,
+        strerror: str,
+        size: int | str = 0,
+        mask: int = 0,
+        meaning: str = "",
+        support: Support | None = None,
+        resolution: Resolution | None = None,
+    ) -> None:
+        super().__init__(errno, strerror)
+        self.size = size
+        self.mask = mask
+        self.meaning = meaning
+        self.support = support
+        self.resolution = resolution
 
-    return create
-
-
-def create_guest_memfd(vm: Vm, size: int, flags: Resolution | int) -> int:
-    """See ``Vm.create_guest_memfd``."""
-    mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
-    _check_size(size, mask)
-    try:
-        fd = creator(vm, size)(mask)
-    except OSError as error:
-        resolution = flags if isinstance(flags, Resolution) else None
-        raise _told(error, vm, size, mask, resolution) from None
-    try:
-        os.set_inheritable(fd, False)  # noqa: FBT003  # the standard library's own form
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+    def __str__(self) -> str:
+        meaning = f"; {self.meaning}" if self.meaning else ""
+        return (
+            f"guest_memfd of {self.size} bytes with flags {self.mask:#x}:"
+            f" {self.strerror} (errno {self.errno}){meaning}"
+        )
 
 
-def _check_size(size: object, mask: int) -> None:
+def check_size(size: object, mask: int) -> None:
+    """Refuse a size that the kernel would refuse with the same EINVAL as bad flags.
+
+    Raises:
+        GuestMemfdCreateError: It is not a positive multiple of the page size below 2**63.
+
+    Source: Linux, virt/kvm/guest_memfd.c, kvm_gmem_create(), v6.18.
+    """
     page = os.sysconf("SC_PAGE_SIZE")
     if type(size) is int and 0 < size < 1 << 63 and size % page == 0:
         return
     meaning = f"the size must be a positive multiple of {page} bytes below 2**63; nothing was tried"
-    given = size if type(size) is int and size.bit_length() <= 128 else shown(size)
+    given = size if type(size) is int and size.bit_length() <= 128 else safe_repr(size)
     raise GuestMemfdCreateError(EINVAL, os.strerror(EINVAL), given, mask, meaning)
 
 
-def _told(
-    error: OSError, vm: Vm, size: int, mask: int, resolution: Resolution | None
+def explained(
+    error: OSError, vm: Backend, size: int, mask: int, resolution: Resolution | None
 ) -> GuestMemfdCreateError:
-    # The kernel's error with what it means here.
+    """The kernel's error with what it means here; after EINVAL the VM is asked again."""
     number = error.errno or 0
     meaning, support = MEANINGS.get(number, _OTHER), None
     if number == EINVAL:
@@ -115,11 +115,10 @@ def _told(
     )
 
 
-def _refusal(vm: Vm, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
+def _refusal(
+    vm: Backend, mask: int, resolution: Resolution | None
+) -> tuple[str, Support | None]:
     # What EINVAL means for flags of a good size, and what the VM lists now.
-    with suppress(OSError):
-        api_version(vm)
-        return "this is /dev/kvm itself, which makes VMs and no guest_memfd", None
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)
     except (CapabilityQueryError, InconsistentAnswerError) as error:

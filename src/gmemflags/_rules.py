@@ -13,24 +13,18 @@ it is never a guess: it says why, and where that is written.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from gmemflags.catalog._fields import as_mask, as_masks, is_a, several, shown_masks
-from gmemflags.masks._words import MASK, bits, u64
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gmemflags.catalog._solve import Clause
+from gmemflags._masks import MASK, bits, u64
+from gmemflags._solver import Clause
+from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr
 
 
 class Stage(IntEnum):
     """When breaking a rule hurts, in order of time."""
-
-    __module__ = "gmemflags"
 
     CREATE = 0
     """KVM_CREATE_GUEST_MEMFD answers EINVAL."""
@@ -44,7 +38,7 @@ class Stage(IntEnum):
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
-    return several(values, str, "several names of machines")
+    return checked_tuple(values, str, "several names of machines")
 
 
 def _numbers(values: Iterable[int]) -> tuple[int, ...]:
@@ -61,8 +55,6 @@ class Hosts:
     Empty means any. VM types are the numbers that KVM_CREATE_VM takes. Raises TypeError for
     anything but several texts and several numbers.
     """
-
-    __module__ = "gmemflags.catalog"
 
     machines: tuple[str, ...] = field(default=(), converter=_texts)
     vm_types: tuple[int, ...] = field(default=(), converter=_numbers)
@@ -86,16 +78,14 @@ class Hosts:
 class Rule(ABC):
     """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``.
 
-    A rule raises :exc:`~gmemflags.exceptions.InvalidMaskError` for an operand that is no mask,
+    A rule raises :exc:`~gmemflags.InvalidMaskError` for an operand that is no mask,
     and TypeError for a field of another type.
     """
 
-    __module__ = "gmemflags.catalog"
-
-    why: str = field(kw_only=True, validator=is_a(str))
-    source: str = field(kw_only=True, validator=is_a(str))
-    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=is_a(Stage))
-    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=is_a(Hosts))
+    why: str = field(kw_only=True, converter=checked("why", str))
+    source: str = field(kw_only=True, converter=checked("why", str))
+    stage: Stage = field(default=Stage.CREATE, kw_only=True, converter=checked("stage", Stage))
+    hosts: Hosts = field(factory=Hosts, kw_only=True, converter=checked("hosts", Hosts))
 
     @abstractmethod
     def clauses(self, may: int) -> list[Clause]:
@@ -109,7 +99,7 @@ class Rule(ABC):
     def holds(self, mask: int) -> bool:
         """Whether ``mask`` obeys the rule, its stage and hosts aside.
 
-        Raises :exc:`~gmemflags.exceptions.InvalidMaskError` if it is no mask.
+        Raises :exc:`~gmemflags.InvalidMaskError` if it is no mask.
         """
         value = u64(mask)
         return all(
@@ -125,11 +115,9 @@ class Requires(Rule):
     An empty ``any_of`` asks for no alternative.
     """
 
-    __module__ = "gmemflags"
-
     flag: int = field(converter=as_mask, repr=hex)
     all_of: int = field(default=0, converter=as_mask, repr=hex, kw_only=True)
-    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=shown_masks, kw_only=True)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:
         needs = _needs(self.all_of, self.any_of)
@@ -143,8 +131,6 @@ class Requires(Rule):
 @frozen
 class Excludes(Rule):
     """No bit of ``a`` goes together with any bit of ``b``."""
-
-    __module__ = "gmemflags"
 
     a: int = field(converter=as_mask, repr=hex)
     b: int = field(converter=as_mask, repr=hex)
@@ -161,10 +147,8 @@ class Excludes(Rule):
 class Always(Rule):
     """Every mask has all of ``all_of``, and one whole mask of ``any_of`` unless that is empty."""
 
-    __module__ = "gmemflags"
-
     all_of: int = field(default=0, converter=as_mask, repr=hex)
-    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=shown_masks, kw_only=True)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
 
     def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # concerns every mask
         return [(0, ways) for ways in _needs(self.all_of, self.any_of)]
@@ -177,8 +161,6 @@ class Always(Rule):
 @frozen
 class Never(Rule):
     """No mask has any bit of ``mask``, listed or not."""
-
-    __module__ = "gmemflags"
 
     mask: int = field(converter=as_mask, repr=hex)
 
@@ -194,8 +176,6 @@ class Never(Rule):
 class Refused(Rule):
     """Not exactly ``mask``; its supersets and subsets are another matter."""
 
-    __module__ = "gmemflags"
-
     mask: int = field(converter=as_mask, repr=hex)
 
     def clauses(self, may: int) -> list[Clause]:
@@ -210,3 +190,7 @@ def _needs(all_of: int, any_of: tuple[int, ...]) -> list[tuple[int, ...]]:
     # What is needed, as alternatives: all of the one (of nothing: every mask has it), and one of
     # the others.
     return [(all_of,), any_of] if any_of else [(all_of,)]
+
+
+def canonical(rule: Rule) -> tuple[object, ...]:
+    return (int(rule.stage), type(rule).__name__, rule.operands, rule.hosts.machines, rule.hosts.vm_types, rule.why, rule.source)

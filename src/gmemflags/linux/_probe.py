@@ -7,21 +7,16 @@ is closed at once and nothing is mapped. What follows from the answers is worked
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 from errno import EACCES, EBADF, EIO, EMFILE, ENFILE, ENOTTY
 from itertools import chain, combinations, islice
-from typing import TYPE_CHECKING
 
-from gmemflags.catalog._mainline import MAINLINE
-from gmemflags.host import query
-from gmemflags.linux._create import creator
-from gmemflags.linux._kvm import Vm
-from gmemflags.masks._words import bits, u64
-from gmemflags.negotiation._probe_report import ProbeReport
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from gmemflags.catalog._catalog import Catalog
+from gmemflags._catalog import Catalog
+from gmemflags._host import query
+from gmemflags._learn import ProbeReport
+from gmemflags._mainline import MAINLINE
+from gmemflags._masks import bits, u64
+from gmemflags.linux._kvm import Vm, creator
 
 # After one of these the next answer would be the same, and say nothing of flags.
 _STOP = frozenset((EMFILE, ENFILE, EIO, EBADF, ENOTTY, EACCES))
@@ -43,13 +38,16 @@ def probe(
     masks tried so far.
 
     An errno that is not about flags (EMFILE, EIO and the like) ends the probe; the report says
-    which. Raises ValueError for a negative ``limit``,
-    :exc:`~gmemflags.exceptions.CapabilityQueryError` if the VM cannot be asked,
-    :exc:`~gmemflags.exceptions.InconsistentAnswerError` if its answers are no flags, and
-    :exc:`~gmemflags.exceptions.KvmUnavailableError` if the descriptor is no VM any more.
+    which.
+
+    Raises:
+        ValueError: ``limit`` is negative.
+        CapabilityQueryError: The VM cannot be asked.
+        InconsistentAnswerError: Its answers are not flags.
+        KvmUnavailableError: The descriptor is not a VM any more.
     """
     if limit < 0:
-        raise ValueError(f"limit={limit} is no number of files")
+        raise ValueError(f"limit={limit} is not a number of files")
     centres = [u64(mask) for mask in ((around,) if isinstance(around, int) else around)]
     support = query(vm, catalog)
     Vm.from_fd(vm.fileno())  # /dev/kvm would answer EINVAL to every mask

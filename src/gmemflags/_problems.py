@@ -1,46 +1,45 @@
-"""The parts of an answer: roles, reasons, problems, outcomes and suggestions. Values only."""
+"""The parts of an answer: roles, reasons, findings, problems, outcomes and suggestions."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-if TYPE_CHECKING:
-    from gmemflags.catalog._request import Need, Request
-    from gmemflags.catalog._rules import Rule
+from gmemflags._catalog import Need, Request
+from gmemflags._rules import Rule
 
 
 class Role(StrEnum):
-    """What a request wants of a bit or group."""
-
-    __module__ = "gmemflags"
+    """What a request asks of a bit or group."""
 
     REQUIRED = "required"
+    """The bit must be in the mask."""
     FORBIDDEN = "forbidden"
+    """The bit must not be in the mask."""
     PREFERRED = "preferred"
     """A bit that is in some preferred group, and neither required nor forbidden."""
     GROUP = "group"
     """A whole preferred group."""
     PREREQUISITE = "prerequisite"
-    """A bit that nobody named; it was added because others need it."""
+    """A bit that the request does not name; it was added because others need it."""
 
 
 class Reason(StrEnum):
     """Why a bit or group is in the mask, or is not, or why a request is refused."""
 
-    __module__ = "gmemflags"
-
     GRANTED = "granted"
+    """Asked for, and in the mask."""
     ADDED = "added"
     """Added, because a flag of the mask requires it."""
     UNNAMED = "unnamed"
     """The catalog has no name for the bit, so nobody knows what it does."""
-    FOREIGN_FLAG = "foreign-flag"
+    MISNAMED = "misnamed"
     """The caller's flag class calls the bit something else than the catalog."""
     FORBIDDEN = "forbidden"
+    """The request forbids the bit."""
     REQUIRED_AND_FORBIDDEN = "required-and-forbidden"
+    """The request contradicts itself."""
     UNSUPPORTED = "unsupported"
     """The host could have listed the bit, and lists other flags only."""
     NO_FLAGS = "no-flags"
@@ -52,11 +51,13 @@ class Reason(StrEnum):
     NOT_FOR_THIS_VM = "not-for-this-vm"
     """This VM has no guest_memfd, which the kernel may have for VMs of another type."""
     GUEST_MEMFD_NOT_ASKED = "guest-memfd-not-asked"
-    """Nobody asked the host whether it has guest_memfd."""
+    """The host was not asked whether it has guest_memfd."""
     NEED_ABSENT = "need-absent"
+    """Another capability is not there, or lacks a bit."""
     NEED_NOT_ASKED = "need-not-asked"
+    """Another capability was not asked for."""
     MISSING_PREREQUISITE = "missing-prerequisite"
-    """A rule requires a bit that the host has and nobody asked for."""
+    """A rule requires a bit that the host has and the request does not name."""
     PREREQUISITE_FORBIDDEN = "prerequisite-forbidden"
     """A rule requires a bit that the host has and the request forbids."""
     PREREQUISITE_UNSUPPORTED = "prerequisite-unsupported"
@@ -64,7 +65,7 @@ class Reason(StrEnum):
     RULE_CONFLICT = "rule-conflict"
     """The rules let no mask have all of these bits on a host of this kind."""
     NO_VALID_MASK = "no-valid-mask"
-    """The rules let no mask be valid at all."""
+    """The rules alone let no mask be valid."""
     OUTRANKED = "outranked"
     """A group of higher priority was granted that does not go together with this one."""
     GROUP_NOT_GRANTED = "group-not-granted"
@@ -81,11 +82,13 @@ class Reason(StrEnum):
 class Problem:
     """One reason for a refusal.
 
-    ``bits`` that it is about, 0 if it is about none; ``rules``: a minimal set that cannot hold
-    together here; ``need``: the capability that is missing; ``message``: the sentence.
+    Args:
+        reason: What kind of reason.
+        bits: The bits that it is about; 0 if it is about none.
+        rules: A minimal set of rules that cannot hold together here.
+        need: The capability that is missing.
+        message: The sentence.
     """
-
-    __module__ = "gmemflags"
 
     reason: Reason
     bits: int = field(default=0, repr=hex)
@@ -101,11 +104,14 @@ class Problem:
 class Outcome:
     """What became of one bit or one group of a request.
 
-    ``granted``: whether all of ``bits`` is in the mask. ``chain``: the rules behind the reason,
-    for a prerequisite from the bit itself back to one that was asked for.
+    Args:
+        bits: The bit, or the group.
+        role: What the request asks of it.
+        granted: Whether all of ``bits`` is in the mask.
+        reason: Why, or why not.
+        chain: The rules behind the reason; for a prerequisite from the bit itself back to one that
+            was asked for.
     """
-
-    __module__ = "gmemflags"
 
     bits: int = field(repr=hex)
     role: Role
@@ -116,12 +122,13 @@ class Outcome:
 
 @frozen(kw_only=True)
 class Suggestion:
-    """A change of the request that was tried and works: ``change`` says which.
+    """A change of the request that was tried and works.
 
-    ``request`` is the changed request, ``mask`` what it yields on this host.
+    Args:
+        change: What to change, in words.
+        request: The changed request.
+        mask: What it yields on this host.
     """
-
-    __module__ = "gmemflags"
 
     change: str
     request: Request

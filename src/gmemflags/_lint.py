@@ -6,22 +6,16 @@ mask can hold. Every catalog that ships is clean.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING
 
-from gmemflags.catalog._mainline import MAINLINE
-from gmemflags.catalog._rules import Always, Refused, Requires
-from gmemflags.catalog._solve import solve
-from gmemflags.catalog._text import describe, describe_mask, format_rule
-from gmemflags.catalog._uapi import TAKEN, Capability
-from gmemflags.masks._words import bits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from gmemflags.catalog._catalog import Catalog
-    from gmemflags.catalog._rules import Rule
-    from gmemflags.catalog._solve import Clause
+from gmemflags._catalog import Capability, Catalog
+from gmemflags._exceptions import NegotiationTooHardError
+from gmemflags._format import describe, describe_mask, format_rule
+from gmemflags._mainline import MAINLINE, TAKEN
+from gmemflags._masks import bits
+from gmemflags._rules import Always, Refused, Requires, Rule
+from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, possible
 
 
 def lint(catalog: Catalog) -> tuple[str, ...]:
@@ -31,9 +25,17 @@ def lint(catalog: Catalog) -> tuple[str, ...]:
     there twice; a flag that no mask can hold on any host, and hosts on which no mask is valid at
     all; profiles that no host can meet; a number of FLAGS_HI that belongs to another capability;
     and another catalog under mainline's name.
+
+    Raises:
+        NegotiationTooHardError: The rules are too hard to solve.
     """
     found = [fault for rule in catalog.rules for fault in _rule_faults(rule, catalog)]
-    return (*_name_faults(catalog), *found, *_world_faults(catalog), *_profile_faults(catalog))
+    budget = Budget()
+    try:
+        found += [*_host_faults(catalog, budget), *_profile_faults(catalog, budget)]
+    except OutOfSteps:
+        raise NegotiationTooHardError(catalog.name, STEPS) from None
+    return (*_name_faults(catalog), *found)
 
 
 def _name_faults(catalog: Catalog) -> Iterator[str]:
@@ -76,20 +78,20 @@ def _is_empty(rule: Rule) -> bool:
     return not isinstance(rule, Refused) and 0 in rule.operands
 
 
-def _world_faults(catalog: Catalog) -> Iterator[str]:
+def _host_faults(catalog: Catalog, budget: Budget) -> Iterator[str]:
     holdable = 0
-    for where, clauses in _worlds(catalog):
-        if solve(0, catalog.named, clauses) is None:
+    for where, clauses in _kinds_of_host(catalog):
+        if not possible(0, catalog.named, clauses, budget):
             yield f"no mask at all is valid on {where}"
         for bit in bits(catalog.named & ~holdable):
-            if solve(bit, catalog.named, clauses) is not None:
+            if possible(bit, catalog.named, clauses, budget):
                 holdable |= bit
     for bit in bits(catalog.named & ~holdable):
         yield f"no mask can hold {describe(bit, catalog)}"
 
 
-def _worlds(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
-    # A world is a kind of host that the rules can tell apart: its name, and what holds there.
+def _kinds_of_host(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
+    # Each kind of host that the rules can tell apart: its name, and what holds there.
     machines: set[str | None] = {None, *(m for rule in catalog.rules for m in rule.hosts.machines)}
     vm_types: set[int | None] = {None, *(t for rule in catalog.rules for t in rule.hosts.vm_types)}
     for machine, vm_type in sorted(product(machines, vm_types), key=repr):
@@ -105,12 +107,12 @@ def _worlds(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
         yield ", ".join(names) or "any host", clauses
 
 
-def _profile_faults(catalog: Catalog) -> Iterator[str]:
+def _profile_faults(catalog: Catalog, budget: Budget) -> Iterator[str]:
     for name, profile in catalog.profiles.items():
         request = profile.request
-        for bit, claim in sorted(request.claims):
-            if catalog.name_of(bit) not in (None, claim):
-                yield f"profile {name} calls {describe(bit, catalog)} {claim}"
+        for bit, name_there in sorted(request.flag_names):
+            if catalog.name_of(bit) not in (None, name_there):
+                yield f"profile {name} calls {describe(bit, catalog)} {name_there}"
         for bit in bits(request.required & ~catalog.named):
             yield f"profile {name} requires {describe(bit, catalog)}"
         for need in request.needs:
@@ -119,6 +121,6 @@ def _profile_faults(catalog: Catalog) -> Iterator[str]:
         may = catalog.named & ~request.forbidden
         required = request.required & catalog.named
         if required & ~may or all(
-            solve(required, may, clauses) is None for _, clauses in _worlds(catalog)
+            not possible(required, may, clauses, budget) for _, clauses in _kinds_of_host(catalog)
         ):
             yield f"profile {name} asks for what no mask can hold"

@@ -1,4 +1,4 @@
-"""Flags as text and back. Text belongs to a tree, because names do.
+"""Masks, rules and needs as text and back. Text belongs to a tree, because names do.
 
 No text here ever renders a non-empty set of bits as nothing: what has no name is shown as a
 number. Every sentence of the library about a bit is made of :func:`describe`.
@@ -11,47 +11,48 @@ number. Every sentence of the library about a bit is made of :func:`describe`.
 >>> parse_mask("MMAP|INIT_SHRED")
 Traceback (most recent call last):
   ...
-gmemflags.exceptions.FlagSyntaxError: no flag of linux-mainline is called INIT_SHRED at position 5
+gmemflags._exceptions.FlagSyntaxError: no flag of linux-mainline is called INIT_SHRED at position 5
 of 'MMAP|INIT_SHRED'; did you mean INIT_SHARED?
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from difflib import get_close_matches
 
-from gmemflags.catalog._mainline import MAINLINE
-from gmemflags.catalog._rules import Always, Excludes, Never, Refused, Requires
-from gmemflags.exceptions import FlagSyntaxError
-from gmemflags.masks._flagword import PREFIX
-from gmemflags.masks._words import MASK, bits, one_bit, shown, u64
-
-if TYPE_CHECKING:
-    from gmemflags.catalog._catalog import Catalog
-    from gmemflags.catalog._request import Need
-    from gmemflags.catalog._rules import Hosts, Rule
+from gmemflags._catalog import Catalog, Need
+from gmemflags._exceptions import FlagSyntaxError, safe_repr
+from gmemflags._mainline import MAINLINE
+from gmemflags._masks import MASK, PREFIX, bits, mask_text, one_bit, u64
+from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule
 
 
 def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
     """``mask`` in the names of ``catalog``: ``MMAP|INIT_SHARED|0x40``, or ``0`` for no bit.
 
-    Names come in order of their bits; what has no name follows as one hexadecimal number. Raises
-    :exc:`~gmemflags.exceptions.InvalidMaskError` if ``mask`` is none.
+    Names come in order of their bits; what has no name follows as one hexadecimal number.
+
+    Raises:
+        InvalidMaskError: ``mask`` is not a mask.
     """
-    value = u64(mask)
-    names = [str(catalog.name_of(bit)) for bit in bits(value & catalog.named)]
-    rest = value & ~catalog.named
-    return "|".join([*names, f"{rest:#x}"] if rest else names) or "0"
+    return mask_text(mask, catalog.flags.bit_names)
 
 
 def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:
     """The mask that ``text`` names; the inverse of :func:`format_mask`.
 
-    Names in any case, with or without ``GUEST_MEMFD_FLAG_``, and hexadecimal or decimal masks,
-    separated by ``|`` or ``,``. Raises :exc:`~gmemflags.exceptions.FlagSyntaxError` with the
-    place of the fault and the nearest name.
+    Args:
+        text: Names in any case, with or without ``GUEST_MEMFD_FLAG_``, and hexadecimal or decimal
+            masks, separated by ``|`` or ``,``.
+        catalog: Whose names they are.
+
+    Raises:
+        FlagSyntaxError: With the place of the fault and the nearest name.
     """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        raise FlagSyntaxError("", 0, f"{safe_repr(text)} is not a text")
     mask = position = 0
-    for part in _checked(text).replace(",", "|").split("|"):
+    for part in text.replace(",", "|").split("|"):
         token = part.strip()
         place = position + len(part) - len(part.lstrip())
         mask |= _parse_token(token, text, place, catalog)
@@ -59,23 +60,19 @@ def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:
     return mask
 
 
-def _checked(text: object) -> str:
-    if isinstance(text, str):
-        return text
-    raise FlagSyntaxError("", 0, f"{shown(text)} is no text")
-
-
 def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:
     if not token:
         raise FlagSyntaxError(text, place, "a flag is missing (0 stands for none)")
     if token[0].isdigit():
         return _parse_number(token, text, place)
-    name = token.upper() if token.isascii() else token
-    flag = catalog.flags.__members__.get(name.removeprefix(PREFIX))
-    if flag is not None:
-        return flag.value
+    name = (token.upper() if token.isascii() else token).removeprefix(PREFIX)
+    names = catalog.flags.bit_names
+    for bit, known in names.items():
+        if known == name:
+            return bit
+    close = get_close_matches(name[:100], names.values(), cutoff=0.5)
     problem = f"no flag of {catalog.name} is called {token[:60]}"
-    raise FlagSyntaxError(text, place, problem, _nearest(name, catalog))
+    raise FlagSyntaxError(text, place, problem, close[0] if close else None)
 
 
 def _parse_number(token: str, text: str, place: int) -> int:
@@ -85,21 +82,13 @@ def _parse_number(token: str, text: str, place: int) -> int:
         try:
             value = int(digits, base)
         except ValueError:
-            raise FlagSyntaxError(text, place, f"{token} is no number") from None
+            raise FlagSyntaxError(text, place, f"{token} is not a number") from None
         if value <= MASK:
             return value
-    raise FlagSyntaxError(text, place, f"{token[:60]} is no mask of 64 bits")
+    raise FlagSyntaxError(text, place, f"{token[:60]} is not a mask of 64 bits")
 
 
-def _nearest(name: str, catalog: Catalog) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415  # only for an error
-
-    known = list(catalog.flags.__members__)
-    close = get_close_matches(name[:100].removeprefix(PREFIX), known, cutoff=0.5)
-    return close[0] if close else None
-
-
-def describe(bit: int, catalog: Catalog = MAINLINE) -> str:
+def describe(bit: int, catalog: Catalog) -> str:
     """One bit with name, number and value: ``MMAP (bit 0, 0x1)``."""
     value = one_bit(bit)
     number = value.bit_length() - 1
@@ -109,7 +98,7 @@ def describe(bit: int, catalog: Catalog = MAINLINE) -> str:
     return f"bit {number} ({value:#x}, not named by {catalog.name})"
 
 
-def describe_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
+def describe_mask(mask: int, catalog: Catalog) -> str:
     """A mask in a sentence: a bit as :func:`describe` has it, or several with their value."""
     value = u64(mask)
     if value.bit_count() == 1:
@@ -141,6 +130,11 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
             return f"{type(rule).__name__}({names})"
 
 
+def rules_with_why(rules: Iterable[Rule], catalog: Catalog) -> str:
+    """Rules in a sentence, each with its why: ``BAR requires FOO (BAR builds on FOO)``."""
+    return "; ".join(f"{format_rule(rule, catalog)} ({rule.why.rstrip('.')})" for rule in rules)
+
+
 def _each(word: str, mask: int, catalog: Catalog) -> str:
     # Bits that count each by itself: "any of A, B", "any bit of 0xfc".
     rest = mask & ~catalog.named
@@ -156,9 +150,11 @@ def _each(word: str, mask: int, catalog: Catalog) -> str:
 
 def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:
     parts = [format_mask(all_of, catalog)] if all_of else []
-    ways = [format_mask(way, catalog) for way in any_of]
-    if ways:
-        parts.append(ways[0] if len(ways) == 1 else f"one of {', '.join(ways)}")
+    alternatives = [format_mask(mask, catalog) for mask in any_of]
+    if len(alternatives) == 1:
+        parts += alternatives
+    elif alternatives:
+        parts.append(f"one of {', '.join(alternatives)}")
     return " and ".join(parts) or "0"
 
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
-from gmemflags.catalog._rules import Hosts, Rule, Stage
+from gmemflags._rules import Hosts, Rule, Stage
 
 if TYPE_CHECKING:
-    from gmemflags.catalog._catalog import Catalog
-    from gmemflags.catalog._request import Need, Request
+    from gmemflags._catalog import Catalog
+    from gmemflags._catalog import Need, Request
 
 
 def plain(catalog: Catalog) -> dict[str, Any]:
     """The whole content of ``catalog``."""
     return {
         "name": catalog.name,
-        "flags": {name: hex(member.value) for name, member in catalog.flags.__members__.items()},
+        "flags": {name: hex(bit) for bit, name in catalog.flags.bit_names.items()},
         "capabilities": {str(name): number for name, number in catalog.capabilities.items()},
         "rules": [plain_rule(rule) for rule in catalog.rules],
         "profiles": {
@@ -71,5 +71,5 @@ def plain_request(request: Request) -> dict[str, Any]:
         "until": str(request.until),
         "scope": str(request.scope),
         "digest": request.digest,
-        "claims": [[hex(bit), name] for bit, name in sorted(request.claims)],
+        "claims": [[hex(bit), name] for bit, name in sorted(request.flag_names)],
     }

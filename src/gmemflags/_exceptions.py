@@ -1,8 +1,8 @@
 """The errors of this library: what went wrong, as data that pickles.
 
-An error keeps its data in attributes and in ``args``; the sentence is made in ``__str__``, when
-somebody reads it. Every class inherits the builtin that a caller would catch anyway. This room
-never decides anything and never imports another one.
+An error keeps its data in attributes and in ``args``; the sentence is made in ``__str__``. Every
+class inherits the builtin that a caller would catch anyway. An error that carries a Support or a
+Resolution is defined beside that class.
 
 >>> from gmemflags import InvalidMaskError, u64
 >>> try:
@@ -16,53 +16,48 @@ from __future__ import annotations
 
 from enum import StrEnum
 from errno import EBADF, EIO, ENOTTY
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gmemflags.host import Support
-    from gmemflags.negotiation import Resolution
 
-__all__ = [
-    "CapabilityQueryError",
-    "CatalogError",
-    "FlagSyntaxError",
-    "GmemFlagsError",
-    "GuestMemfdCreateError",
-    "InconsistentAnswerError",
-    "InvalidMaskError",
-    "KvmUnavailableError",
-    "NegotiationError",
-    "PoolError",
-    "RecordError",
-    "Unavailable",
-]
+def safe_repr(value: object) -> str:
+    """A value as text for an error message, however large or odd it is."""
+    if type(value) is int:
+        return f"{value}" if value.bit_length() <= 128 else f"an int of {value.bit_length()} bits"
+    if value is None or isinstance(value, (bool, float, str, bytes)):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:57]}..."
+    return f"an object of type {type(value).__name__}"
 
 
 class GmemFlagsError(Exception):
-    """The root of every error of this library; never raised itself."""
+    """The base class of every error of this library; never raised itself."""
 
 
 class InvalidMaskError(GmemFlagsError, ValueError):
-    """A value is no mask, word, bit or group of bits.
+    """A value is not a mask, word, bit or group of bits.
 
-    ``shown`` is the value as text, ``must`` what was needed instead.
+    Args:
+        value: The value as text.
+        needed: What is needed instead; empty if ``value`` is the whole sentence.
     """
 
-    def __init__(self, shown: str, must: str = "") -> None:
-        super().__init__(shown, must)
-        self.shown = shown
-        self.must = must
+    def __init__(self, value: str, needed: str = "") -> None:
+        super().__init__(value, needed)
+        self.value = value
+        self.needed = needed
 
     def __str__(self) -> str:
         # Since Python 3.12 EnumType makes an error in a class body anew, from its text alone.
-        return f"{self.shown} is not {self.must}" if self.must else self.shown
+        return f"{self.value} is not {self.needed}" if self.needed else self.value
 
 
 class FlagSyntaxError(GmemFlagsError, ValueError):
     """A text does not name flags.
 
-    ``text`` is the whole text, ``position`` the index of the fault in it, ``problem`` what is
-    wrong there, ``nearest`` the closest known name or None.
+    Args:
+        text: The whole text.
+        position: The index of the fault in ``text``.
+        problem: What is wrong there.
+        nearest: The closest known name, or None.
     """
 
     def __init__(self, text: str, position: int, problem: str, nearest: str | None = None) -> None:
@@ -82,7 +77,9 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
 class CatalogError(GmemFlagsError, ValueError):
     """A catalog contradicts itself, or cannot read the answers that it is given.
 
-    ``catalog`` is its name, ``problem`` the sentence.
+    Args:
+        catalog: The name of the catalog.
+        problem: The sentence.
     """
 
     def __init__(self, catalog: str, problem: str) -> None:
@@ -95,9 +92,11 @@ class CatalogError(GmemFlagsError, ValueError):
 
 
 class RecordError(GmemFlagsError, ValueError):
-    """A document is no record.
+    """A document is not a record.
 
-    ``path`` leads to the fault inside the document, ``problem`` says what it is.
+    Args:
+        path: Where the fault is inside the document.
+        problem: What it is.
     """
 
     def __init__(self, path: str, problem: str) -> None:
@@ -112,7 +111,9 @@ class RecordError(GmemFlagsError, ValueError):
 class PoolError(GmemFlagsError, ValueError):
     """Hosts that cannot be one pool, or none at all.
 
-    ``origin`` is the odd one, empty if there is no host; ``problem`` says what is odd about it.
+    Args:
+        origin: The host that differs from the others; empty if there is no host.
+        problem: How it differs.
     """
 
     def __init__(self, origin: str, problem: str) -> None:
@@ -124,22 +125,34 @@ class PoolError(GmemFlagsError, ValueError):
         return f"{self.origin} {self.problem}" if self.origin else self.problem
 
 
-class NegotiationError(GmemFlagsError):
-    """A request was refused; ``resolution`` is the whole answer, with every reason."""
+class NegotiationTooHardError(GmemFlagsError):
+    """The rules of a catalog are too hard to solve for this request; neither a yes nor a no.
 
-    def __init__(self, resolution: Resolution) -> None:
-        super().__init__(resolution)
-        self.resolution = resolution
+    Args:
+        catalog: The name of the catalog.
+        steps: The budget of steps that was used up.
+    """
+
+    def __init__(self, catalog: str, steps: int) -> None:
+        super().__init__(catalog, steps)
+        self.catalog = catalog
+        self.steps = steps
 
     def __str__(self) -> str:
-        return str(self.resolution)
+        return (
+            f"catalog {self.catalog}: no answer within {self.steps} steps:"
+            " its rules are too hard for this request; ask for fewer flags, or simplify the rules"
+        )
 
 
 class InconsistentAnswerError(GmemFlagsError):
     """A host gave an answer that no kernel gives, or that contradicts itself.
 
-    ``capability`` is the name of the capability, ``raw`` the answer (a C long), ``problem`` why
-    it cannot be read as flags, ``origin`` who answered.
+    Args:
+        capability: The name of the capability.
+        raw: The answer, a C long.
+        problem: Why it cannot be read.
+        origin: Who answered.
     """
 
     def __init__(self, capability: str, raw: object, problem: str, origin: str) -> None:
@@ -157,10 +170,15 @@ class Unavailable(StrEnum):
     """Why no KVM descriptor could be had, see :class:`KvmUnavailableError`."""
 
     NO_DEVICE = "no-device"
+    """There is no such device."""
     NO_PERMISSION = "no-permission"
+    """The device is there, and this user may not open it."""
     NOT_KVM = "not-kvm"
+    """The file or descriptor is not the KVM device, or not a VM."""
     NO_VM = "no-vm"
+    """The host makes no VM of this type."""
     FAILED = "failed"
+    """Something else, see the errno."""
 
 
 _REMEDY = {
@@ -170,20 +188,22 @@ _REMEDY = {
     Unavailable.NO_VM: "ask for a VM type that KVM_CAP_VM_TYPES lists; type 0 is the default",
     Unavailable.FAILED: "the cause lies outside KVM: see the errno",
 }
-
-
-_EIO = (
-    "; EIO on a VM descriptor means that another process than the VM's creator asks"
-    " (after a fork, say), or that the VM is dead"
-)
-_EBADF = "; the descriptor is closed, or was never one"
-_ENOTTY = "; the descriptor is no KVM device or VM"
+_MEANING = {
+    EIO: "; EIO on a VM descriptor means that another process than the VM's creator asks"
+    " (after a fork, say), or that the VM is dead",
+    EBADF: "; the descriptor is closed, or was never one",
+    ENOTTY: "; the descriptor is not a KVM device or VM",
+}
 
 
 class KvmUnavailableError(GmemFlagsError, OSError):
-    """No KVM device or VM could be had; ``reason`` says which way, ``what`` names the object.
+    """No KVM device or VM could be had.
 
-    ``errno`` and ``strerror`` are the kernel's.
+    Args:
+        errno: The kernel's error number.
+        strerror: Its text.
+        what: The device, descriptor or VM.
+        reason: Why, as an enum.
     """
 
     def __init__(
@@ -203,14 +223,18 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         return _REMEDY[self.reason]
 
     def __str__(self) -> str:
-        meaning = _EBADF if self.errno == EBADF else ""
+        meaning = _MEANING[EBADF] if self.errno == EBADF else ""
         return f"{self.what}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
 
 
 class CapabilityQueryError(GmemFlagsError, OSError):
-    """KVM_CHECK_EXTENSION failed, so nothing is known; ``errno`` says how.
+    """KVM_CHECK_EXTENSION failed, so nothing is known.
 
-    ``number`` is the capability's number, ``origin`` who was asked.
+    Args:
+        errno: The kernel's error number.
+        strerror: Its text.
+        number: The number of the capability.
+        origin: Who was asked.
     """
 
     def __init__(self, errno: int, strerror: str, number: int = 0, origin: str = "") -> None:
@@ -219,40 +243,7 @@ class CapabilityQueryError(GmemFlagsError, OSError):
         self.origin = origin
 
     def __str__(self) -> str:
-        meaning = {EIO: _EIO, EBADF: _EBADF, ENOTTY: _ENOTTY}.get(self.errno or 0, "")
         return (
             f"{self.origin} did not answer KVM_CHECK_EXTENSION({self.number}):"
-            f" {self.strerror} (errno {self.errno}){meaning}"
-        )
-
-
-class GuestMemfdCreateError(GmemFlagsError, OSError):
-    """KVM_CREATE_GUEST_MEMFD failed, or was not tried; ``errno`` says how.
-
-    ``size`` is in bytes, ``mask`` the flags, ``meaning`` what the errno means here. After EINVAL
-    ``support`` is what the VM lists, and ``resolution`` the answer that was relied on, if any.
-    """
-
-    def __init__(  # noqa: PLR0917  # OSError's own two come first, and errors pickle by position
-        self,
-        errno: int,
-        strerror: str,
-        size: int | str = 0,
-        mask: int = 0,
-        meaning: str = "",
-        support: Support | None = None,
-        resolution: Resolution | None = None,
-    ) -> None:
-        super().__init__(errno, strerror)
-        self.size = size
-        self.mask = mask
-        self.meaning = meaning
-        self.support = support
-        self.resolution = resolution
-
-    def __str__(self) -> str:
-        meaning = f"; {self.meaning}" if self.meaning else ""
-        return (
-            f"guest_memfd of {self.size} bytes with flags {self.mask:#x}:"
-            f" {self.strerror} (errno {self.errno}){meaning}"
+            f" {self.strerror} (errno {self.errno}){_MEANING.get(self.errno or 0, '')}"
         )

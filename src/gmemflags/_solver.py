@@ -10,7 +10,7 @@ only there is anything to decide. The search then takes the bit that most of the
 use, tries it set and clear, and gives up a branch when even a lower bound needs too many bits. It
 is complete, and exponential only in the number of such decisions.
 
->>> solve(0b001, 0b111, [(0b001, (0b010, 0b100))], [0b100])  # bit 0 needs 1 or 2; 2 is wished
+>>> solve(0b001, 0b111, [(0b001, (0b010, 0b100))], [0b100], None)  # bit 0 needs 1 or 2; 2 is wished
 5
 """
 
@@ -19,9 +19,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+from collections.abc import Iterable, Sequence
+if True:
     Clause = tuple[int, tuple[int, ...]]
     # A clause made fast: the ways of one bit are one mask, the others stay a tuple.
     Packed = tuple[int, int, tuple[int, ...]]
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _UNIT = 1 << 40  # one bit, in the fractions of the covering bound
 
 
-def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] = ()) -> int | None:
+def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] = (), budget=None) -> int | None:
     """The best mask M with ``must`` inside M, M inside ``may``, on which every clause holds.
 
     Best: of the vectors (wish inside M, ...) the lexicographically greatest; of these the mask
@@ -50,7 +49,7 @@ def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] 
     return _smallest(must, may, packed, found)
 
 
-def possible(must: int, may: int, clauses: Iterable[Clause]) -> bool:
+def possible(must: int, may: int, clauses: Iterable[Clause], budget=None) -> bool:
     """Whether there is any mask as :func:`solve` wants it; cheaper than the best one."""
     return _search(must, may, _packed(clauses), may.bit_count()) is not None
 
@@ -187,3 +186,26 @@ def _covering(options: Sequence[int], uses: dict[int, int]) -> int:
         cost += (len(options) - len(left)) * _UNIT // count
         options = left
     return -(-cost // _UNIT)
+
+STEPS = 2_000_000
+class OutOfSteps(Exception): ...
+class Budget:
+    def __init__(self, steps=STEPS): self.left = steps
+    def spend(self, n): self.left -= n
+def whole_groups(required, groups, may):
+    rest = may & ~required; out=[]
+    while rest:
+        bit = rest & -rest; rest ^= bit
+        out.append((bit, tuple([g for g in groups if g & bit])))
+    return out
+def core(must, may, fixed, parts, budget):
+    kept = list(range(len(parts)))
+    cl = lambda ks: [*fixed, *(c for k in ks for c in parts[k])]
+    for k in list(kept):
+        without = [o for o in kept if o != k]
+        if not possible(must, may, cl(without)): kept = without
+    rest = must
+    while rest:
+        bit = rest & -rest; rest ^= bit
+        if not possible(must & ~bit, may, cl(kept)): must &= ~bit
+    return must, tuple(kept), True

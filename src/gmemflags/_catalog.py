@@ -1,0 +1,382 @@
+"""A catalog: what one kernel tree defines; and requests: what a user of guest_memfd asks for.
+
+Both are plain data. Bit 2 of the flags has had six meanings in as many trees, so names belong to a
+tree. A catalog for another tree than mainline is a claim of the caller that the kernel cannot
+confirm.
+
+>>> from gmemflags import MAINLINE, Capability, GuestMemfdFlag as F, Request
+>>> MAINLINE.capabilities[Capability.GUEST_MEMFD_FLAGS]
+244
+>>> print(MAINLINE.capabilities[Capability.GUEST_MEMFD_FLAGS_HI])
+None
+>>> Request(required=F.MMAP, preferred=[F.INIT_SHARED]).preferred
+(2,)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from enum import IntFlag, StrEnum
+from hashlib import sha256
+from typing import Any, cast
+
+from attrs import Factory, field, frozen
+
+from gmemflags._exceptions import CatalogError, InvalidMaskError, safe_repr
+from gmemflags._masks import FlagWord, flag_class, names_of, one_bit, u64, union
+from gmemflags._rules import Rule, Stage, canonical
+from gmemflags._values import (
+    FrozenDict,
+    as_mask,
+    as_masks,
+    checked,
+    checked_or_none,
+    checked_tuple,
+    masks_repr,
+    reduce_to_fields,
+)
+
+
+class Capability(StrEnum):
+    """The capabilities that the library itself knows, by kernel name without ``KVM_CAP_``.
+
+    A member is a str: a catalog may number others of its tree by plain name.
+    """
+
+    USER_MEMORY2 = "USER_MEMORY2"
+    """KVM_SET_USER_MEMORY_REGION2, which binds a guest_memfd to a memory slot."""
+    MEMORY_ATTRIBUTES = "MEMORY_ATTRIBUTES"
+    """A mask of the attributes that a page may have; bit 3 is private memory."""
+    GUEST_MEMFD = "GUEST_MEMFD"
+    """KVM_CREATE_GUEST_MEMFD; there if the answer is not 0."""
+    VM_TYPES = "VM_TYPES"
+    """A mask of the VM types that KVM_CREATE_VM takes."""
+    GUEST_MEMFD_FLAGS = "GUEST_MEMFD_FLAGS"
+    """The flags that KVM_CREATE_GUEST_MEMFD takes, bits 31:0."""
+    GUEST_MEMFD_FLAGS_HI = "GUEST_MEMFD_FLAGS_HI"
+    """The proposed bits 63:32, without a number in mainline."""
+
+
+class Scope(StrEnum):
+    """Which descriptor answers: /dev/kvm or a VM.
+
+    Source: Documentation/virt/kvm/api.rst 4.4, v6.18.
+    """
+
+    SYSTEM = "system"
+    """/dev/kvm: what the host could offer at most; a VM may support less."""
+    VM = "vm"
+    """One VM, for itself."""
+
+
+class Prerequisites(StrEnum):
+    """What to do about a flag that is valid only with one that the request does not name."""
+
+    REFUSE = "refuse"
+    """Only bits that the request names; of a group all or none."""
+    ADD = "add"
+    """Add the fewest bits that make the rest valid."""
+
+
+def _capability_name(value: str) -> str:
+    (name,) = checked_tuple([value], str, "capabilities by their names")
+    return str(name).removeprefix("KVM_CAP_")
+
+
+@frozen
+class Need:
+    """Another capability that the use needs, and bits that its answer must have.
+
+    With neither ``bits`` nor ``any_of``, any answer but 0 is enough.
+
+    Args:
+        capability: A kernel name, with or without ``KVM_CAP_``.
+        bits: A mask that the answer must contain.
+        any_of: Masks of which the answer must contain one; empty asks for none.
+
+    Raises:
+        TypeError: ``capability`` is not a str.
+        InvalidMaskError: ``bits`` or a value of ``any_of`` is not a mask.
+    """
+
+    capability: str = field(converter=_capability_name)
+    bits: int = field(default=0, converter=as_mask, repr=hex)
+    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
+
+    def met_by(self, answer: int) -> bool:
+        """Whether ``answer``, a mask, is enough."""
+        if not self.bits and not self.any_of:
+            return answer != 0
+        return not self.bits & ~answer and (
+            not self.any_of or any(not mask & ~answer for mask in self.any_of)
+        )
+
+
+_UNORDERED = (AbstractSet, Mapping, bytes)
+
+
+def _groups(preferred: int | Iterable[int]) -> tuple[int, ...]:
+    # A flag of two bits can be iterated, but [A, B] and [A | B] are different groups.
+    if isinstance(preferred, _UNORDERED):
+        raise TypeError("preferred is a list of groups in order, and this has no order")
+    if not isinstance(preferred, int):
+        return tuple(preferred)
+    mask = u64(preferred)
+    if mask & (mask - 1):
+        raise InvalidMaskError(
+            f"preferred={mask:#x}",
+            "one group: write [A | B] for both together or [A, B] for each by itself",
+        )
+    return (preferred,) if mask else ()
+
+
+def _flag_names(values: Iterable[object]) -> Iterator[tuple[int, str]]:
+    for value in values:
+        if isinstance(value, IntFlag):
+            yield from names_of(value)
+
+
+def _flag_name(value: object) -> tuple[int, str]:
+    pair = checked_tuple(value, object, "a bit and its name")
+    if len(pair) != 2 or not isinstance(pair[1], str):
+        raise TypeError(f"a flag name is a bit and a str, not {len(pair)} values of other types")
+    return one_bit(pair[0]), pair[1]
+
+
+def _flag_names_repr(names: Iterable[tuple[int, str]]) -> str:
+    return repr({hex(bit): name for bit, name in sorted(names)})
+
+
+@frozen(kw_only=True, init=False)
+class Request:
+    """What is asked of one mask of flags.
+
+    Args:
+        required: Bits that must be in it.
+        preferred: Groups in order of priority, each granted as a whole or not at all; a bare mask
+            of one bit is one group.
+        forbidden: Bits that must not be in this mask, named or not.
+        needs: Other capabilities that must be there.
+        prerequisites: What to do about flags that the rules require and the request does not name.
+        until: Rules up to this stage constrain the mask; later ones are advice.
+        scope: Where the answer must hold.
+        digest: The only catalog under which the request may be answered; None for any.
+        flag_names: The names that the caller's flags give to the bits, as (bit, name) pairs; those
+            of flag objects are added by themselves. A bit that they call by another name than the
+            catalog is in no mask, not even as a prerequisite.
+
+    Raises:
+        InvalidMaskError: A value is not a mask.
+        TypeError: A policy is not a member of its enum; ``preferred`` has no order, as a set;
+            ``needs`` or ``flag_names`` hold something else.
+    """
+
+    required: int = field(repr=hex)
+    preferred: tuple[int, ...] = field(repr=masks_repr)
+    forbidden: int = field(repr=hex)
+    needs: tuple[Need, ...]
+    prerequisites: Prerequisites = field(converter=checked("prerequisites", Prerequisites))
+    until: Stage = field(converter=checked("until", Stage))
+    scope: Scope = field(converter=checked("scope", Scope))
+    digest: str | None = field(converter=checked_or_none("digest", str))
+    flag_names: frozenset[tuple[int, str]] = field(repr=_flag_names_repr)
+
+    def __init__(
+        self,
+        *,
+        required: int = 0,
+        preferred: int | Iterable[int] = (),
+        forbidden: int = 0,
+        needs: Iterable[Need] = (),
+        prerequisites: Prerequisites = Prerequisites.REFUSE,
+        until: Stage = Stage.BIND,
+        scope: Scope = Scope.VM,
+        digest: str | None = None,
+        flag_names: Iterable[tuple[int, str]] = (),
+    ) -> None:
+        groups = _groups(preferred)
+        names = _flag_names((required, *groups, forbidden))
+        cast("Any", self).__attrs_init__(
+            required=u64(required),
+            preferred=as_masks(groups),
+            forbidden=u64(forbidden),
+            needs=checked_tuple(needs, Need, "several Need values"),
+            prerequisites=prerequisites,
+            until=until,
+            scope=scope,
+            digest=digest,
+            flag_names=frozenset([*names, *map(_flag_name, flag_names)]),
+        )
+
+
+@frozen
+class Profile:
+    """A request with a name, for one use of guest_memfd.
+
+    Args:
+        name: The name.
+        request: What is asked for.
+        why: The use, in a sentence.
+
+    Raises:
+        TypeError: A field of another type.
+    """
+
+    name: str = field(converter=checked("name", str))
+    request: Request = field(converter=checked("request", Request))
+    why: str = field(converter=checked("why", str))
+
+
+def _flag_items(flags: type[FlagWord]) -> frozenset[tuple[int, str]]:
+    return frozenset(flags.bit_names.items())
+
+
+def _named(catalog: Catalog) -> int:
+    return union(catalog.flags.bit_names)
+
+
+@frozen(init=False, getstate_setstate=False)
+class Catalog:
+    """What one kernel tree defines.
+
+    Two catalogs are equal if their contents are; the flag class itself does not count. What can be
+    used and is doubtful, :func:`~gmemflags.lint` finds.
+
+    Args:
+        name: The name of the tree.
+        flags: A FlagWord class.
+        capabilities: The number of each capability by its kernel name without ``KVM_CAP_``, or
+            None where the tree has none. No other number is ever asked for.
+        rules: Facts about combinations, in any order.
+        profiles: Named requests.
+
+    Raises:
+        CatalogError: Content that cannot be used at all.
+    """
+
+    name: str
+    flags: type[FlagWord] = field(eq=_flag_items)
+    capabilities: Mapping[str, int | None]
+    rules: tuple[Rule, ...]
+    profiles: Mapping[str, Profile]
+    named: int = field(init=False, eq=False, repr=False, default=Factory(_named, takes_self=True))
+    """The mask of all bits that have a name."""
+
+    def __init__(
+        self,
+        name: str,
+        flags: type[FlagWord],
+        capabilities: Mapping[str, int | None] | Mapping[Capability, int | None],
+        rules: Iterable[Rule] = (),
+        profiles: Mapping[str, Profile] | Iterable[Profile] = (),
+    ) -> None:
+        if not isinstance(cast("object", name), str):
+            raise CatalogError(safe_repr(name), "the name of a catalog is a text")
+        cast("Any", self).__attrs_init__(
+            name=name,
+            flags=_checked_flags(name, flags),
+            capabilities=_checked_capabilities(name, capabilities),
+            rules=tuple(sorted(_checked_tuple(name, rules, Rule, "several rules"), key=canonical)),
+            profiles=_checked_profiles(name, profiles),
+        )
+
+    def name_of(self, bit: int) -> str | None:
+        """The name of one bit, or None if it has none."""
+        return self.flags.bit_names.get(bit)
+
+    @property
+    def digest(self) -> str:
+        """A digest of what the catalog means: SHA-256, hexadecimal.
+
+        It covers the name, flags, numbers, rules and requests, and leaves out the sentences (why,
+        source).
+        """
+        content = (
+            self.name,
+            sorted(self.flags.bit_names.items()),
+            sorted((str(name), number) for name, number in self.capabilities.items() if number is not None),
+            [canonical(rule)[:-2] for rule in self.rules],
+            sorted((name, _request_key(one.request)) for name, one in self.profiles.items()),
+        )
+        return sha256(ascii(content).encode()).hexdigest()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        rebuild, (kind, arguments) = reduce_to_fields(self)
+        flags = self.flags
+        found = getattr(sys.modules.get(flags.__module__), flags.__qualname__, None)
+        if found is flags:
+            return rebuild, (kind, arguments)
+        # A class that was made of data cannot be found by its name in another process.
+        members = {name: bit for bit, name in flags.bit_names.items()}
+        return _with_flag_class, (arguments, flags.__name__, members)
+
+
+def _with_flag_class(arguments: dict[str, Any], name: str, members: dict[str, int]) -> Catalog:
+    return Catalog(**arguments | {"flags": flag_class(name, members)})
+
+
+def _request_key(request: Request) -> tuple[object, ...]:
+    return (
+        request.required,
+        request.preferred,
+        request.forbidden,
+        sorted((need.capability, need.bits, need.any_of) for need in request.needs),
+        str(request.prerequisites),
+        str(request.until),
+        str(request.scope),
+        request.digest,
+        sorted(request.flag_names),
+    )
+
+
+def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
+    if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
+        raise CatalogError(catalog, f"flags is {safe_repr(flags)}, not a FlagWord class")
+    if not flags.bit_names:
+        raise CatalogError(catalog, f"{flags.__name__} names no flag")
+    for name in flags.bit_names.values():
+        if not (name.isascii() and name.isidentifier() and name == name.upper()):
+            raise CatalogError(catalog, f"flag {name!r} is not an identifier in ASCII capitals")
+    return flags
+
+
+def _checked_capabilities(catalog: str, numbers: object) -> FrozenDict[str, int | None]:
+    if not isinstance(numbers, Mapping):
+        raise CatalogError(catalog, f"capabilities is {safe_repr(numbers)}, not numbers by name")
+    found: dict[str, int | None] = {}
+    seen: dict[int, str] = {}
+    for name, number in cast("Mapping[str, object]", numbers).items():
+        if number is None:
+            found[str(name)] = None
+            continue
+        if type(number) is not int or not 0 <= number < 1 << 31:
+            value = safe_repr(number)
+            raise CatalogError(catalog, f"{name} is numbered {value}, not in [0, 2**31)")
+        if number in seen:
+            raise CatalogError(catalog, f"{seen[number]} and {name} have the same number {number}")
+        found[str(name)], seen[number] = number, name
+    return FrozenDict(found)
+
+
+def _checked_tuple(catalog: str, values: object, kind: type, what: str) -> tuple[Any, ...]:
+    try:
+        return checked_tuple(values, kind, what)
+    except TypeError as error:
+        raise CatalogError(catalog, str(error)) from None
+
+
+def _checked_profiles(catalog: str, profiles: object) -> FrozenDict[str, Profile]:
+    names = None
+    if isinstance(profiles, Mapping):
+        by_name = cast("Mapping[object, object]", profiles)
+        names, profiles = tuple(by_name), by_name.values()
+    listed: tuple[Profile, ...] = _checked_tuple(catalog, profiles, Profile, "several profiles")
+    found = {profile.name: profile for profile in listed}
+    if len(found) < len(listed):
+        twice = next(name for name in found if [p.name for p in listed].count(name) > 1)
+        raise CatalogError(catalog, f"two profiles are called {twice}")
+    if names is not None and names != tuple(found):
+        raise CatalogError(catalog, "a profile is listed by another name than its own")
+    return FrozenDict(found)
