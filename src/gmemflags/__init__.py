@@ -5,9 +5,9 @@ answers a request from what it said, and ``gmemflags.linux.Vm.create_guest_memfd
 
 >>> from gmemflags import GuestMemfdFlag as F, Request, negotiate, query
 >>> from gmemflags.testing import FakeBackend
->>> answer = negotiate(query(FakeBackend.narrow(3)), Request(required=F.MMAP))
+>>> answer = negotiate(query(FakeBackend.narrow(3)), Request(required=F.MMAP | F.INIT_SHARED))
 >>> answer.headline
-'granted: MMAP (bit 0, 0x1) on a fake host'
+'granted on a fake host: MMAP|INIT_SHARED (0x3)'
 """
 
 from gmemflags._catalog import (
@@ -19,7 +19,7 @@ from gmemflags._catalog import (
     Request,
     Scope,
 )
-from gmemflags._create import GuestMemfdCreateError
+from gmemflags._create import GuestMemfdCreateError, VmBackend
 from gmemflags._exceptions import (
     CapabilityQueryError,
     CatalogError,
@@ -33,7 +33,7 @@ from gmemflags._exceptions import (
     RecordError,
     Unavailable,
 )
-from gmemflags._fleet import Baseline, Comparison, Lacking, Loss, Relation, baseline, compare
+from gmemflags._fleet import Baseline, Comparison, Lacking, Loss, baseline, compare
 from gmemflags._format import format_mask, format_rule, parse_mask
 from gmemflags._host import Backend, BitState, HostFacts, Support, query
 from gmemflags._lint import lint
@@ -90,7 +90,6 @@ __all__ = [
     "Reason",
     "RecordError",
     "Refused",
-    "Relation",
     "Request",
     "Requires",
     "Resolution",
@@ -101,6 +100,7 @@ __all__ = [
     "Suggestion",
     "Support",
     "Unavailable",
+    "VmBackend",
     "baseline",
     "bits",
     "compare",

@@ -29,7 +29,6 @@ from gmemflags._masks import FlagWord, flag_class, names_of, one_bit, u64, union
 from gmemflags._rules import Rule, Stage, canonical
 from gmemflags._values import (
     FrozenDict,
-    as_mask,
     as_masks,
     checked,
     checked_or_none,
@@ -80,37 +79,76 @@ class Prerequisites(StrEnum):
     """Add the fewest bits that make the rest valid."""
 
 
-def _capability_name(value: str) -> str:
+def capability_name(value: str) -> str:
+    """The kernel name of a capability, without ``KVM_CAP_``.
+
+    Raises:
+        TypeError: ``value`` is not a str.
+    """
     (name,) = checked_tuple([value], str, "capabilities by their names")
     return str(name).removeprefix("KVM_CAP_")
 
 
+# What the bits of other capabilities are called, KVM_MEMORY_ATTRIBUTE_PRIVATE for one.
+ANSWER_NAMES: dict[str, dict[int, str]] = {
+    Capability.MEMORY_ATTRIBUTES.value: {1 << 3: "PRIVATE"}
+}
+
+
+def _answer_bits(value: int) -> int:
+    if isinstance(value, FlagWord):
+        raise InvalidMaskError(
+            f"{type(value).__name__}.{value.name or value}",
+            "an answer of another capability: flags are asked for by required=, not by a need",
+        )
+    return u64(value)
+
+
+def _alternatives(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple([_answer_bits(value) for value in values])
+
+
+def _at_least(value: int | None) -> int | None:
+    return None if value is None else u64(value)
+
+
 @frozen
 class Need:
-    """Another capability that the use needs, and bits that its answer must have.
+    """Another capability that the use needs, and what its answer must have.
 
-    With neither ``bits`` nor ``any_of``, any answer but 0 is enough.
+    All of ``bits``, ``any_of`` and ``at_least`` must be met; with none of them, any answer but 0
+    is enough.
 
     Args:
         capability: A kernel name, with or without ``KVM_CAP_``.
         bits: A mask that the answer must contain.
         any_of: Masks of which the answer must contain one; empty asks for none.
+        at_least: A number that the answer, read without a sign, must reach.
+        optional: Whether an unmet need is only advice.
+        why: What it is needed for, in a sentence.
 
     Raises:
-        TypeError: ``capability`` is not a str.
-        InvalidMaskError: ``bits`` or a value of ``any_of`` is not a mask.
+        TypeError: ``capability`` or ``why`` is not a str, or ``optional`` is not a bool.
+        InvalidMaskError: A number is not a mask, or is a guest_memfd flag.
     """
 
-    capability: str = field(converter=_capability_name)
-    bits: int = field(default=0, converter=as_mask, repr=hex)
-    any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
+    capability: str = field(converter=capability_name)
+    bits: int = field(default=0, converter=_answer_bits, repr=hex)
+    any_of: tuple[int, ...] = field(
+        default=(), converter=_alternatives, repr=masks_repr, kw_only=True
+    )
+    at_least: int | None = field(default=None, converter=_at_least, kw_only=True)
+    optional: bool = field(default=False, converter=checked("optional", bool), kw_only=True)
+    why: str = field(default="", converter=checked("why", str), kw_only=True)
 
     def met_by(self, answer: int) -> bool:
         """Whether ``answer``, a mask, is enough."""
-        if not self.bits and not self.any_of:
+        if not self.bits and not self.any_of and self.at_least is None:
             return answer != 0
-        return not self.bits & ~answer and (
-            not self.any_of or any(not mask & ~answer for mask in self.any_of)
+        return (
+            not self.bits & ~answer
+            and (not self.any_of or any(not mask & ~answer for mask in self.any_of))
+            and answer >= (self.at_least or 0)
         )
 
 
@@ -160,7 +198,8 @@ class Request:
         forbidden: Bits that must not be in this mask, named or not.
         needs: Other capabilities that must be there.
         prerequisites: What to do about flags that the rules require and the request does not name.
-        until: Rules up to this stage constrain the mask; later ones are advice.
+        until: Rules up to this stage constrain the mask; later ones are advice. By default the
+            memory can be used: a touch of its mapping is no SIGBUS.
         scope: Where the answer must hold.
         digest: The only catalog under which the request may be answered; None for any.
         flag_names: The names that the caller's flags give to the bits, as (bit, name) pairs; those
@@ -191,7 +230,7 @@ class Request:
         forbidden: int = 0,
         needs: Iterable[Need] = (),
         prerequisites: Prerequisites = Prerequisites.REFUSE,
-        until: Stage = Stage.BIND,
+        until: Stage = Stage.ACCESS,
         scope: Scope = Scope.VM,
         digest: str | None = None,
         flag_names: Iterable[tuple[int, str]] = (),
@@ -202,7 +241,7 @@ class Request:
             required=u64(required),
             preferred=as_masks(groups),
             forbidden=u64(forbidden),
-            needs=checked_tuple(needs, Need, "several Need values"),
+            needs=tuple(dict.fromkeys(checked_tuple(needs, Need, "several Need values"))),
             prerequisites=prerequisites,
             until=until,
             scope=scope,
@@ -303,18 +342,29 @@ class Catalog:
         return sha256(ascii(content).encode()).hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
-        rebuild, (kind, arguments) = reduce_to_fields(self)
+        # The flag class goes by its content: another process may have another version of it.
+        _, (_, arguments) = reduce_to_fields(self)
         flags = self.flags
-        found = getattr(sys.modules.get(flags.__module__), flags.__qualname__, None)
-        if found is flags:
-            return rebuild, (kind, arguments)
-        # A class that was made of data cannot be found by its name in another process.
-        members = {name: bit for bit, name in flags.bit_names.items()}
-        return _with_flag_class, (arguments, flags.__name__, members)
+        members = {name: member.value for name, member in flags.__members__.items()}
+        return _unpickled, (arguments | {"flags": None}, _path(flags), members)
 
 
-def _with_flag_class(arguments: dict[str, Any], name: str, members: dict[str, int]) -> Catalog:
-    return Catalog(**arguments | {"flags": flag_class(name, members)})
+def _path(flags: type[FlagWord]) -> tuple[str, str]:
+    return flags.__module__, flags.__qualname__
+
+
+def _unpickled(
+    arguments: dict[str, Any], path: tuple[str, str], members: dict[str, int]
+) -> Catalog:
+    module, name = path
+    found = getattr(sys.modules.get(module), name, None)
+    if not (
+        isinstance(found, type)
+        and issubclass(found, FlagWord)
+        and {name: member.value for name, member in found.__members__.items()} == members
+    ):
+        found = flag_class(name.rpartition(".")[2], members)
+    return Catalog(**arguments | {"flags": found})
 
 
 def _request_key(request: Request) -> tuple[object, ...]:
@@ -322,7 +372,10 @@ def _request_key(request: Request) -> tuple[object, ...]:
         request.required,
         request.preferred,
         request.forbidden,
-        sorted((need.capability, need.bits, need.any_of) for need in request.needs),
+        sorted(
+            (need.capability, need.bits, need.any_of, need.at_least or 0, need.optional)
+            for need in request.needs
+        ),
         str(request.prerequisites),
         str(request.until),
         str(request.scope),
@@ -347,16 +400,20 @@ def _checked_capabilities(catalog: str, numbers: object) -> FrozenDict[str, int 
         raise CatalogError(catalog, f"capabilities is {safe_repr(numbers)}, not numbers by name")
     found: dict[str, int | None] = {}
     seen: dict[int, str] = {}
-    for name, number in cast("Mapping[str, object]", numbers).items():
+    for given, number in cast("Mapping[object, object]", numbers).items():
+        name = _checked_tuple(catalog, [given], str, "capabilities by their names")[0]
+        name = capability_name(name)
+        if name in found:
+            raise CatalogError(catalog, f"capability {name} is numbered twice")
         if number is None:
-            found[str(name)] = None
+            found[name] = None
             continue
         if type(number) is not int or not 0 <= number < 1 << 31:
             value = safe_repr(number)
             raise CatalogError(catalog, f"{name} is numbered {value}, not in [0, 2**31)")
         if number in seen:
             raise CatalogError(catalog, f"{seen[number]} and {name} have the same number {number}")
-        found[str(name)], seen[number] = number, name
+        found[name], seen[number] = number, name
     return FrozenDict(found)
 
 

@@ -7,6 +7,8 @@ EINVAL the VM is asked again, and what it lists says which of the two it was.
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
+from collections.abc import Callable
 from errno import (
     EACCES,
     EBADF,
@@ -24,11 +26,14 @@ from gmemflags._exceptions import (
     CapabilityQueryError,
     GmemFlagsError,
     InconsistentAnswerError,
+    KvmUnavailableError,
+    quote,
     safe_repr,
 )
 from gmemflags._format import describe_mask
 from gmemflags._host import Backend, Support, query
 from gmemflags._mainline import MAINLINE
+from gmemflags._masks import u64
 from gmemflags._resolve import Resolution, resolve
 
 _DENIED = "a security module (SELinux, say) denies it: see the audit log"
@@ -86,7 +91,39 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
         )
 
 
-def check_size(size: object, mask: int) -> None:
+class VmBackend(Backend):
+    """A VM that also makes guest_memfd files: the type to annotate allocation code with.
+
+    The real one is ``gmemflags.linux.Vm``; ``gmemflags.testing.FakeVm`` is for tests.
+    """
+
+    @abstractmethod
+    def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
+        """Create a guest_memfd file and return its descriptor, close-on-exec.
+
+        Args:
+            size: In bytes: a positive multiple of the page size below 2**63.
+            flags: A Resolution, or any mask.
+
+        Raises:
+            GuestMemfdCreateError: With the errno and what it means here.
+            NegotiationError: The Resolution is a refusal.
+            InvalidMaskError: ``flags`` is not a mask.
+        """
+
+
+def create(vm: Backend, size: int, flags: Resolution | int, call: Callable[[int], int]) -> int:
+    """What every ``create_guest_memfd`` does around the call that makes the file of one mask."""
+    mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
+    _check_size(size, mask)
+    try:
+        return call(mask)
+    except OSError as error:
+        resolution = flags if isinstance(flags, Resolution) else None
+        raise _explained(error, vm, size, mask, resolution) from None
+
+
+def _check_size(size: object, mask: int) -> None:
     """Refuse a size that the kernel would refuse with the same EINVAL as bad flags.
 
     Raises:
@@ -102,7 +139,7 @@ def check_size(size: object, mask: int) -> None:
     raise GuestMemfdCreateError(EINVAL, os.strerror(EINVAL), given, mask, meaning)
 
 
-def explained(
+def _explained(
     error: OSError, vm: Backend, size: int, mask: int, resolution: Resolution | None
 ) -> GuestMemfdCreateError:
     """The kernel's error with what it means here; after EINVAL the VM is asked again."""
@@ -121,6 +158,8 @@ def _refusal(
     # What EINVAL means for flags of a good size, and what the VM lists now.
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)
+    except KvmUnavailableError as error:
+        return f"the descriptor is not this VM's any more: {error}", None
     except (CapabilityQueryError, InconsistentAnswerError) as error:
         return f"the flags were refused, and the VM does not say what it lists: {error}", None
     if support.guest_memfd is False:
@@ -152,10 +191,10 @@ def _after(resolution: Resolution, support: Support) -> str:
     again = resolve(support, resolution.request)
     if again.ok and again.mask == resolution.mask:
         return (
-            f"{_listed(support)}, and {support.catalog.name} has no rule against this mask: kernel"
+            f"{_listed(support)}, and {quote(support.catalog.name)} has no rule against this mask: kernel"
             " and catalog contradict each other, unless these flags want another size;"
             " `gmemflags probe` shows what this kernel takes"
         )
     asked = resolution.support
     why = _unlisted(support, resolution.mask) or f"this VM's answer is now: {again.headline}"
-    return f"{why}; the Resolution was made for {asked.origin} ({asked.scope} scope)"
+    return f"{why}; the Resolution was made for {quote(asked.origin)} ({asked.scope} scope)"

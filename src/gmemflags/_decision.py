@@ -16,7 +16,7 @@ from gmemflags._catalog import Capability, Need, Prerequisites, Request, Scope
 from gmemflags._exceptions import NegotiationTooHardError
 from gmemflags._host import BitState, Support
 from gmemflags._masks import MASK, bits, union
-from gmemflags._problems import Outcome, Reason, Role
+from gmemflags._problems import Reason, Role
 from gmemflags._rules import Always, Requires, Rule, Stage
 from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, core, possible, solve, whole_groups
 
@@ -78,7 +78,7 @@ def decide(support: Support, request: Request, steps: int = STEPS) -> Verdict:
             findings.append(Finding(Reason.ONLY_UPPER_BOUND))
             return Verdict(negotiation, None, tuple(findings), budget.left)
     if support.guest_memfd:
-        conflict = _conflict(negotiation, request.required & negotiation.usable, budget)
+        conflict = _conflict(negotiation, request.required, budget)
         if conflict is not None:
             findings.append(conflict)
     return Verdict(negotiation, None, tuple(findings), budget.left)
@@ -104,10 +104,9 @@ def applies(support: Support, rule: Rule) -> bool | None:
     hosts = rule.hosts
     if not hosts.machines and not hosts.vm_types:
         return True
-    host = support.host
-    if support.scope is Scope.SYSTEM and host.vm_type is None and hosts.vm_types:
+    if support.scope is Scope.SYSTEM and hosts.vm_types:
         return False
-    return hosts.include(host.machine, host.vm_type)
+    return hosts.include(support.host.machine, support.host.vm_type)
 
 
 def applicable(support: Support, until: Stage) -> tuple[Rule, ...]:
@@ -148,17 +147,23 @@ def _unmet(negotiation: Negotiation) -> Iterator[Finding]:
     for bit in bits(unusable | request.forbidden & negotiation.misnamed):
         yield Finding(bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED, bit)
     for need in request.needs:
-        answer = support.answer(need.capability)
-        if answer is None:
-            yield Finding(Reason.NEED_NOT_ASKED, need=need)
-        elif not need.met_by(answer):
-            yield Finding(Reason.NEED_ABSENT, need=need)
+        reason = need_reason(support, need)
+        if reason is not None and not need.optional:
+            yield Finding(reason, need=need)
+
+
+def need_reason(support: Support, need: Need) -> Reason | None:
+    """Why a need is not met; None if it is."""
+    answer = support.known_answer(need.capability)
+    if answer is None:
+        return Reason.NEED_NOT_ASKED
+    return None if need.met_by(answer) else Reason.NEED_ABSENT
 
 
 def _absence(support: Support) -> Reason:
     if support.guest_memfd is None:
         return Reason.GUEST_MEMFD_NOT_ASKED
-    if support.scope is Scope.SYSTEM or support.answer(Capability.USER_MEMORY2) == 0:
+    if support.scope is Scope.SYSTEM or support.known_answer(Capability.USER_MEMORY2) == 0:
         return Reason.NO_GUEST_MEMFD
     return Reason.NOT_FOR_THIS_VM
 
@@ -198,16 +203,17 @@ def _named_by(request: Request) -> int:
 
 
 def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | None:
-    """Why no valid mask has all of ``must``, a part of what is usable; None if one has.
+    """Why no valid mask has all of ``must``, whether it is usable or not; None if one has.
 
-    The question is asked with more and more bits allowed: those that the request names, all that
+    What is wrong with a bit by itself is another finding, so here ``must`` is taken as usable. The
+    question is asked with more and more bits allowed: those that the request names, all that
     the host lists and the request allows, the forbidden ones too, every flag of the catalog. The
     last of these in which it stays impossible says what kind of conflict it is.
     """
     rules = negotiation.rules
     found: tuple[Reason, int, list[Clause]] | None = None
     try:
-        for reason, may, fixed in _extents(negotiation):
+        for reason, may, fixed in _extents(negotiation, must):
             clauses = [*fixed, *(clause for rule in rules for clause in rule.clauses(may))]
             budget.spend(len(clauses))
             if possible(must, may, clauses, budget):
@@ -226,50 +232,60 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
     return Finding(reason, core_bits, tuple([rules[index] for index in indices]), None, minimal)
 
 
-def _extents(negotiation: Negotiation) -> Iterator[tuple[Reason, int, list[Clause]]]:
-    request, usable = negotiation.request, negotiation.usable
+def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int, list[Clause]]]:
+    support, request = negotiation.support, negotiation.request
+    usable = negotiation.usable | must
     if request.prerequisites is Prerequisites.REFUSE:
-        named = usable & _named_by(request)
+        named = usable & (_named_by(request) | must)
         groups = whole_groups(request.required, request.preferred, named)
         yield Reason.MISSING_PREREQUISITE, named, groups
-    catalog = negotiation.support.catalog
+    named = support.catalog.named
     yield Reason.PREREQUISITE_FORBIDDEN, usable, []
-    yield Reason.PREREQUISITE_UNSUPPORTED, negotiation.support.mask & catalog.named, []
-    yield Reason.RULE_CONFLICT, catalog.named, []
+    yield Reason.PREREQUISITE_UNSUPPORTED, support.mask & named | must, []
+    yield Reason.RULE_CONFLICT, named | must, []
 
 
-def obstacle(support: Support, bit: int, budget: Budget) -> tuple[Rule, ...] | None:
+def obstacle(
+    support: Support, bit: int, until: Stage, budget: Budget
+) -> tuple[Rule, ...] | None:
     """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
-    negotiation = _negotiation(support, Request(prerequisites=Prerequisites.ADD))
-    found = _conflict(negotiation, bit & negotiation.usable, budget)
+    request = Request(prerequisites=Prerequisites.ADD, until=until)
+    negotiation = _negotiation(support, request)
+    found = _conflict(negotiation, bit, budget)
     return found.rules if found else None
 
 
-def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
+class Fate(NamedTuple):
+    """What became of one bit or one group, as data."""
+
+    bits: int
+    role: Role
+    granted: bool
+    reason: Reason
+    rules: tuple[Rule, ...] = ()
+
+
+def fates(verdict: Verdict) -> list[Fate]:
     """One for every bit that is named or was added, lowest first, then one for every group."""
-    request, mask = verdict.negotiation.request, verdict.mask
+    request = verdict.negotiation.request
     budget = Budget(verdict.steps_left)
-    groups = [_group_outcome(verdict, n, budget) for n in range(len(request.preferred))]
-    named = _named_by(request) | request.forbidden | (mask or 0)
-    return (*(_bit_outcome(verdict, bit, groups, budget) for bit in bits(named)), *groups)
+    groups = [_group_fate(verdict, n, budget) for n in range(len(request.preferred))]
+    named = _named_by(request) | request.forbidden | (verdict.mask or 0)
+    return [*(_bit_fate(verdict, bit, groups, budget) for bit in bits(named)), *groups]
 
 
-def _bit_outcome(
-    verdict: Verdict, bit: int, groups: Sequence[Outcome], budget: Budget
-) -> Outcome:
+def _bit_fate(verdict: Verdict, bit: int, groups: Sequence[Fate], budget: Budget) -> Fate:
     negotiation, mask = verdict.negotiation, verdict.mask
-    role = _role(negotiation.request, bit)
-    granted = bool(bit & (mask or 0))
-    chain: tuple[Rule, ...] = ()
-    if role is Role.PREREQUISITE:
-        reason, chain = Reason.ADDED, _added_by(negotiation, mask or 0, bit)
-    elif granted:
-        reason = Reason.GRANTED
-    elif role is Role.PREFERRED and mask is not None:
-        reason, chain = _ungranted_bit(negotiation, bit, groups, budget)
-    else:
-        reason = bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED
-    return Outcome(bits=bit, role=role, granted=granted, reason=reason, chain=chain)
+    request = negotiation.request
+    role = _role(request, bit)
+    if mask is None or role is Role.FORBIDDEN:
+        return Fate(bit, role, False, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
+    if not bit & mask:
+        reason, rules = _ungranted_bit(negotiation, mask, bit, groups, budget)
+        return Fate(bit, role, False, reason, rules)
+    if bit & _granted(request, mask, request.preferred):
+        return Fate(bit, role, True, Reason.GRANTED)
+    return Fate(bit, role, True, Reason.ADDED, _added_by(negotiation, mask, bit))
 
 
 def _role(request: Request, bit: int) -> Role:
@@ -281,34 +297,36 @@ def _role(request: Request, bit: int) -> Role:
 
 
 def _ungranted_bit(
-    negotiation: Negotiation, bit: int, groups: Sequence[Outcome], budget: Budget
+    negotiation: Negotiation, mask: int, bit: int, groups: Sequence[Fate], budget: Budget
 ) -> tuple[Reason, tuple[Rule, ...]]:
-    # A bit that is a group by itself shares its outcome; another may fail for its group alone.
+    # A bit that is a group by itself shares its fate; another may fail for its group alone.
     for group in groups:
         if group.bits == bit:
-            return group.reason, group.chain
+            return group.reason, group.rules
     reason = bit_reason(negotiation, bit)
     if reason:
         return reason, ()
     request = negotiation.request
     alone = evolve(negotiation, request=evolve(request, prerequisites=Prerequisites.ADD))
     found = _conflict(alone, request.required | bit, budget)
-    return (found.reason, found.rules) if found else (Reason.GROUP_NOT_GRANTED, ())
+    if found:
+        return found.reason, found.rules
+    first = next(n for n, group in enumerate(request.preferred) if group & bit)
+    found = _conflict(alone, _granted(request, mask, request.preferred[:first]) | bit, budget)
+    return (Reason.OUTRANKED, found.rules) if found else (Reason.GROUP_NOT_GRANTED, ())
 
 
-def _group_outcome(verdict: Verdict, number: int, budget: Budget) -> Outcome:
+def _group_fate(verdict: Verdict, number: int, budget: Budget) -> Fate:
     negotiation, mask = verdict.negotiation, verdict.mask
     group = negotiation.request.preferred[number]
-    granted = mask is not None and not group & ~mask
-    chain: tuple[Rule, ...] = ()
-    if granted:
-        reason = Reason.GRANTED
-    else:
-        faults = (bit_reason(negotiation, bit) for bit in bits(group))
-        reason = next(filter(None, faults), Reason.REQUEST_REFUSED)
-        if reason is Reason.REQUEST_REFUSED and mask is not None:
-            reason, chain = _ungranted_group(negotiation, mask, number, budget)
-    return Outcome(bits=group, role=Role.GROUP, granted=granted, reason=reason, chain=chain)
+    if mask is not None and not group & ~mask:
+        return Fate(group, Role.GROUP, True, Reason.GRANTED)
+    faults = (bit_reason(negotiation, bit) for bit in bits(group))
+    reason = next(filter(None, faults), None)
+    rules: tuple[Rule, ...] = ()
+    if reason is None and mask is not None:
+        reason, rules = _ungranted_group(negotiation, mask, number, budget)
+    return Fate(group, Role.GROUP, False, reason or Reason.REQUEST_REFUSED, rules)
 
 
 def _ungranted_group(

@@ -28,6 +28,20 @@ def safe_repr(value: object) -> str:
     return f"an object of type {type(value).__name__}"
 
 
+def quote(text: str) -> str:
+    """Text from outside for a sentence: one line of printable characters, at most 200 of them.
+
+    Control, format, bidirectional and line-separating characters are escaped, so that no text can
+    forge a line or reorder one.
+    """
+    cut = text if len(text) <= 200 else f"{text[:200]}..."
+    if cut.isprintable():
+        return cut
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
+    )
+
+
 class GmemFlagsError(Exception):
     """The base class of every error of this library; never raised itself."""
 
@@ -88,7 +102,7 @@ class CatalogError(GmemFlagsError, ValueError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"catalog {self.catalog}: {self.problem}"
+        return f"catalog {quote(self.catalog)}: {self.problem}"
 
 
 class RecordError(GmemFlagsError, ValueError):
@@ -122,7 +136,7 @@ class PoolError(GmemFlagsError, ValueError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.origin} {self.problem}" if self.origin else self.problem
+        return f"{quote(self.origin)} {self.problem}" if self.origin else self.problem
 
 
 class NegotiationTooHardError(GmemFlagsError):
@@ -140,7 +154,7 @@ class NegotiationTooHardError(GmemFlagsError):
 
     def __str__(self) -> str:
         return (
-            f"catalog {self.catalog}: no answer within {self.steps} steps:"
+            f"catalog {quote(self.catalog)}: no answer within {self.steps} steps:"
             " its rules are too hard for this request; ask for fewer flags, or simplify the rules"
         )
 
@@ -163,7 +177,10 @@ class InconsistentAnswerError(GmemFlagsError):
         self.origin = origin
 
     def __str__(self) -> str:
-        return f"{self.origin} answered {self.raw!r} to KVM_CAP_{self.capability}: {self.problem}"
+        return (
+            f"{quote(self.origin)} answered {safe_repr(self.raw)} to"
+            f" KVM_CAP_{quote(self.capability)}: {self.problem}"
+        )
 
 
 class Unavailable(StrEnum):
@@ -224,7 +241,7 @@ class KvmUnavailableError(GmemFlagsError, OSError):
 
     def __str__(self) -> str:
         meaning = _MEANING[EBADF] if self.errno == EBADF else ""
-        return f"{self.what}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
+        return f"{quote(self.what)}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
 
 
 class CapabilityQueryError(GmemFlagsError, OSError):
@@ -244,6 +261,6 @@ class CapabilityQueryError(GmemFlagsError, OSError):
 
     def __str__(self) -> str:
         return (
-            f"{self.origin} did not answer KVM_CHECK_EXTENSION({self.number}):"
+            f"{quote(self.origin)} did not answer KVM_CHECK_EXTENSION({self.number}):"
             f" {self.strerror} (errno {self.errno}){_MEANING.get(self.errno or 0, '')}"
         )

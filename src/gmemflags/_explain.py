@@ -6,23 +6,33 @@ present state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from errno import errorcode
 
-from gmemflags._catalog import Capability, Request, Scope
-from gmemflags._decision import Finding, Negotiation, Verdict, applies, bit_reason
+from gmemflags._catalog import Capability, Prerequisites, Request, Scope
+from gmemflags._decision import (
+    Fate,
+    Finding,
+    Negotiation,
+    Verdict,
+    applies,
+    bit_reason,
+    fates,
+    need_reason,
+)
+from gmemflags._exceptions import quote
 from gmemflags._format import (
     describe,
     describe_mask,
     format_hosts,
     format_need,
     format_rule,
-    rules_with_why,
 )
 from gmemflags._host import Support
-from gmemflags._mainline import MAINLINE
+from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE
 from gmemflags._masks import WORD, bits, union
 from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
-from gmemflags._rules import Rule
+from gmemflags._rules import Rule, Stage, architecture
 
 _VERDICTS = {
     Reason.MISSING_PREREQUISITE: "the host has what is missing, and the request lacks it",
@@ -48,38 +58,61 @@ def problems(verdict: Verdict) -> tuple[Problem, ...]:
     )
 
 
+def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
+    """What became of every bit that is named or was added, and of every preferred group."""
+    return tuple(
+        Outcome(
+            bits=fate.bits,
+            role=fate.role,
+            granted=fate.granted,
+            reason=fate.reason,
+            chain=fate.rules,
+            message=_fate_message(verdict, fate),
+        )
+        for fate in fates(verdict)
+    )
+
+
 def _message(negotiation: Negotiation, finding: Finding) -> str:
+    if finding.reason not in _VERDICTS:
+        return _short_message(negotiation, finding)
+    text = _rules_message(negotiation, finding.reason, finding.bits, finding.rules)
+    return text if finding.minimal else f"{text} (a smaller set of rules may be enough)"
+
+
+def _short_message(negotiation: Negotiation, finding: Finding) -> str:
+    # What fits into a headline: a conflict of rules without their whys and the state of each bit.
     support, request = negotiation.support, negotiation.request
-    origin, catalog = support.origin, support.catalog
     match finding.reason:
         case Reason.CATALOG_CHANGED:
+            name = quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {str(request.digest)[:12]}, but"
-                f" this host was read under {catalog.name}, {catalog.digest[:12]}"
+                f"the request is pinned to the catalog with digest {str(request.digest)[:12]}, and"
+                f" the host was read under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
             return (
-                f"{origin} says what the host could offer at most, and a VM may support fewer"
-                " flags: query the VM's own descriptor, or ask for system scope"
+                "this says what the host could offer at most, and a VM may support fewer flags:"
+                " query the VM's own descriptor, or ask for system scope"
             )
         case Reason.GUEST_MEMFD_NOT_ASKED:
-            return f"{origin} was not asked for KVM_CAP_GUEST_MEMFD, so nothing is known of it"
+            return "the host was not asked for KVM_CAP_GUEST_MEMFD, so nothing is known of it"
         case Reason.NO_GUEST_MEMFD if support.scope is Scope.SYSTEM:
-            return f"{origin} has no guest_memfd for any VM (KVM_CAP_GUEST_MEMFD is 0)"
+            return "the kernel has no guest_memfd for any VM (KVM_CAP_GUEST_MEMFD is 0)"
         case Reason.NO_GUEST_MEMFD:
             return (
-                f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD and KVM_CAP_USER_MEMORY2 are 0)"
+                "the kernel has no guest_memfd (KVM_CAP_GUEST_MEMFD and KVM_CAP_USER_MEMORY2 are 0)"
             )
         case Reason.NOT_FOR_THIS_VM:
             return (
-                f"{origin} has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): ask /dev/kvm whether VMs"
-                " of another type have it"
+                "this VM has no guest_memfd (KVM_CAP_GUEST_MEMFD is 0): ask /dev/kvm whether VMs of"
+                " another type have it"
             )
         case Reason.NEED_NOT_ASKED | Reason.NEED_ABSENT:
             return _need_message(support, finding)
         case reason if reason in _VERDICTS:
-            text = _rules_message(negotiation, reason, finding.bits, finding.rules)
-            return text if finding.minimal else f"{text} (a smaller set of rules may be enough)"
+            rules = "; ".join(_rule_with_stage(rule, support) for rule in finding.rules)
+            return f"{rules or describe_mask(finding.bits, support.catalog)}: {_VERDICTS[reason]}"
         case reason:
             return _bit_message(negotiation, finding.bits, reason)
 
@@ -88,15 +121,19 @@ def _need_message(support: Support, finding: Finding) -> str:
     need = finding.need
     if need is None:
         raise AssertionError(finding)
-    what = f"KVM_CAP_{need.capability}"
-    if finding.reason is Reason.NEED_ABSENT:
-        answer = support.answer(need.capability)
+    what = f"KVM_CAP_{quote(need.capability)}"
+    why = f" ({quote(need.why.rstrip('.'))})" if need.why else ""
+    answer = support.known_answer(need.capability)
+    if answer is not None:
         wanted = format_need(need).partition(" with ")[2] or "anything but 0"
-        return f"{what} is {answer:#x} on {support.origin}, and {wanted} is needed"
-    why = "was never asked for it"
+        return f"{what} is {answer:#x}, and {wanted} is needed{why}"
+    errno = support.errors.get(need.capability)
+    if errno is not None:
+        return f"{what} is needed{why}, and asking for it failed: {errorcode.get(errno, errno)}"
     if support.catalog.capabilities.get(need.capability) is None:
-        why = f"was not asked: {support.catalog.name} has no number for it"
-    return f"{what} is needed, and {support.origin} {why}"
+        name = quote(support.catalog.name)
+        return f"{what} is needed{why}, and was not asked: {name} has no number for it"
+    return f"{what} is needed{why}, and the host was never asked for it"
 
 
 def _bit_message(negotiation: Negotiation, bit: int, reason: Reason) -> str:
@@ -106,8 +143,8 @@ def _bit_message(negotiation: Negotiation, bit: int, reason: Reason) -> str:
         case Reason.MISNAMED:
             names = sorted({name for named, name in request.flag_names if named == bit})
             text = (
-                f"of {catalog.name} is called {' or '.join(names)} by the request: a flag of"
-                " another tree"
+                f"of {quote(catalog.name)} is called {quote(' or '.join(names))} by the request:"
+                " a flag of another tree"
             )
         case Reason.REQUIRED_AND_FORBIDDEN:
             text = "is both required and forbidden"
@@ -126,35 +163,70 @@ def _bit_message(negotiation: Negotiation, bit: int, reason: Reason) -> str:
 
 def _listing(support: Support) -> str:
     if not support.answerable:
-        return f"{support.origin} was not asked for its flags"
-    return f"{support.origin} lists {describe_mask(support.mask, support.catalog)}"
+        return "the host was not asked for its flags"
+    return f"the host lists {describe_mask(support.mask, support.catalog)}"
 
 
 def _why_unknowable(support: Support, bit: int) -> str:
     low = bit <= WORD
     capability = Capability.GUEST_MEMFD_FLAGS if low else Capability.GUEST_MEMFD_FLAGS_HI
+    name = quote(support.catalog.name)
     if support.catalog.capabilities.get(capability) is not None:
-        return f"{support.origin} was never asked for KVM_CAP_{capability}"
+        return f"the host was never asked for KVM_CAP_{capability}"
     if low:
-        return f"{support.catalog.name} numbers no capability that lists flags"
+        return f"{name} numbers no capability that lists flags"
     if not support.answerable:
-        return f"{support.origin} was not asked for its flags"
+        return "the host was not asked for its flags"
     return (
-        f"{support.origin} spoke of bits 31:0 only, and {support.catalog.name} has no number for"
+        f"the host spoke of bits 31:0 only, and {name} has no number for"
         " KVM_CAP_GUEST_MEMFD_FLAGS_HI"
     )
+
+
+def _rule_with_stage(rule: Rule, support: Support) -> str:
+    text = format_rule(rule, support.catalog)
+    if rule.stage is Stage.CREATE:
+        return text
+    release = f", as of {AS_OF}" if rule in MAINLINE.rules else ""
+    return f"{text} (at {rule.stage}{release})"
 
 
 def _rules_message(
     negotiation: Negotiation, reason: Reason, core: int, rules: Sequence[Rule]
 ) -> str:
     # A conflict in one line: the rules with their why, every bit's present state, the verdict.
-    catalog = negotiation.support.catalog
+    support = negotiation.support
+    told = "; ".join(
+        f"{_rule_with_stage(rule, support)}: {quote(rule.why.rstrip('.'))}" for rule in rules
+    )
     mentioned = core | union(operand for rule in rules for operand in rule.operands)
     states = ", ".join(
-        f"{describe(bit, catalog)} is {_state(negotiation, bit)}" for bit in bits(mentioned)
+        f"{describe(bit, support.catalog)} is {_state(negotiation, bit)}" for bit in bits(mentioned)
     )
-    return f"{rules_with_why(rules, catalog)}: {_VERDICTS[reason]}; {states}"
+    return "; ".join(filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules))))
+
+
+def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
+    # What is not known of the host, where some rule depends on it, and how to say it.
+    facts = _unknown_facts(support, [rule for rule in rules if applies(support, rule) is None])
+    if not facts:
+        return ""
+    remedies = {
+        "VM type": "Vm.from_fd(fd, vm_type=0)",
+        "machine": 'HostFacts(machine="x86_64")',
+    }
+    how = " and ".join(remedies[fact] for fact in facts)
+    return f"the {' and the '.join(facts)} of this host is not known: say it, as in {how}"
+
+
+def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
+    host = support.host
+    machine = vm_type = False
+    for rule in rules:
+        known = host.machine is not None and architecture(host.machine) is not None
+        machine |= bool(rule.hosts.machines) and not known
+        vm_type |= bool(rule.hosts.vm_types) and host.vm_type is None
+    return [name for name, unknown in (("machine", machine), ("VM type", vm_type)) if unknown]
 
 
 def _state(negotiation: Negotiation, bit: int) -> str:
@@ -172,63 +244,91 @@ def _state(negotiation: Negotiation, bit: int) -> str:
     return f"{negotiation.support.state(bit)} and {role}"
 
 
-def headline(verdict: Verdict) -> str:
-    """The answer in one line."""
+def headline(verdict: Verdict, profile: str) -> str:
+    """The answer in one line; with the name of a profile, if there is one."""
     support = verdict.negotiation.support
+    named = f"profile {quote(profile)}: " if profile else ""
     if verdict.mask is not None:
-        return f"granted: {describe_mask(verdict.mask, support.catalog)} on {support.origin}"
+        mask = describe_mask(verdict.mask, support.catalog)
+        return f"granted on {quote(support.origin)}: {named}{mask}"
     first, *others = verdict.findings
-    message = _message(verdict.negotiation, first)
     more = f" (and {len(others)} more)" if others else ""
-    where = "" if support.origin in message else f" on {support.origin}"
-    return f"refused{where}: {message}{more}"
+    facts = _unknown_facts(
+        support, [rule for rule in first.rules if applies(support, rule) is None]
+    )
+    doubt = f" (the {' and the '.join(facts)} is not known)" if facts else ""
+    message = _short_message(verdict.negotiation, first)
+    return f"refused on {quote(support.origin)}: {named}{message}{doubt}{more}"
 
 
 def advice(verdict: Verdict) -> tuple[str, ...]:
-    """What later stages will refuse, and what is doubtful about the answer itself."""
-    return (*_later(verdict), *_doubts(verdict.negotiation))
+    """What the granted mask is not good for, and what is doubtful about the answer itself."""
+    negotiation = verdict.negotiation
+    found = list(_doubts(negotiation))
+    if verdict.mask is not None:
+        found = [
+            *caveats(negotiation.support, verdict.mask, negotiation.request.until),
+            *_unused(negotiation, verdict.mask),
+            *found,
+        ]
+    return tuple(found)
 
 
-def _later(verdict: Verdict) -> Iterator[str]:
-    support, request = verdict.negotiation.support, verdict.negotiation.request
-    mask = verdict.mask
-    for rule in support.catalog.rules if mask is not None else ():
-        here = applies(support, rule)
-        if here is not False and rule.stage > request.until and not rule.holds(mask or 0):
-            doubt = "" if here else f" {_condition(support, rule)}"
-            yield f"at {rule.stage}: {format_rule(rule, support.catalog)}. {rule.why}{doubt}"
+def caveats(support: Support, mask: int, until: Stage) -> tuple[str, ...]:
+    """What rules of stages after ``until`` say against a mask."""
+    found: list[str] = []
+    for rule in support.catalog.rules:
+        if rule.stage > until and not rule.holds(mask):
+            here = applies(support, rule)
+            if here is not False:
+                doubt = "" if here else f" {_condition(support, rule)}"
+                found.append(f"{_rule_with_stage(rule, support)}: {quote(rule.why)}{doubt}")
+    return tuple(found)
+
+
+def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
+    request = negotiation.request
+    private = any(
+        need.capability == Capability.MEMORY_ATTRIBUTES
+        and need.bits & KVM_MEMORY_ATTRIBUTE_PRIVATE
+        for need in request.needs
+    )
+    if not mask and not request.required and not private:
+        yield (
+            "a mask of 0 says only that a file without flags is accepted: without private memory"
+            " the guest does not use it"
+        )
 
 
 def _condition(support: Support, rule: Rule) -> str:
-    host, hosts = support.host, rule.hosts
-    unknown = ["machine"] if hosts.machines and not host.machine else []
-    if hosts.vm_types and host.vm_type is None:
-        unknown.append("VM type")
-    facts = " and ".join(unknown)
-    return f"It holds on {format_hosts(hosts)}; of this host the {facts} is not known."
+    facts = " and ".join(_unknown_facts(support, [rule]))
+    return f"It holds on {format_hosts(rule.hosts)}; of this host the {facts} is not known."
 
 
 def _doubts(negotiation: Negotiation) -> Iterator[str]:
     support = negotiation.support
-    catalog = support.catalog
+    catalog, name = support.catalog, quote(support.catalog.name)
     for rule in negotiation.rules:
         if applies(support, rule) is None:
             text = format_rule(rule, catalog)
             yield f"applied to be safe: {text}. {_condition(support, rule)}"
-    if catalog != MAINLINE and catalog.name == MAINLINE.name:
-        yield (
-            f"this {catalog.name} (digest {catalog.digest[:12]}) is not the one that comes with"
-            f" this library ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
-        )
-    elif catalog != MAINLINE:
-        yield (
-            f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
-            " bits, never names"
-        )
+    for need in negotiation.request.needs:
+        reason = need_reason(support, need) if need.optional else None
+        if reason is not None:
+            yield f"optional: {_need_message(support, Finding(reason, need=need))}"
+    if catalog.digest != MAINLINE.digest:
+        if catalog.name == MAINLINE.name:
+            yield (
+                f"this {name} (digest {catalog.digest[:12]}) is not the one that comes with this"
+                f" library ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
+            )
+        else:
+            yield (
+                f"the names are those of {name}, by the caller's choice: a kernel confirms bits,"
+                " never names"
+            )
     if support.scope is Scope.SYSTEM:
-        yield (
-            f"{support.origin} says what the host could offer at most: a VM may support fewer flags"
-        )
+        yield "this says what the host could offer at most: a VM may support fewer flags"
     if support.hi_only:
         claimed = describe_mask(support.hi_only, catalog)
         yield f"{claimed} is claimed by FLAGS_HI and denied by a 64-bit FLAGS: not believed"
@@ -238,72 +338,84 @@ def why(verdict: Verdict, outcomes: Sequence[Outcome], bit: int) -> str:
     """Why one bit is in the mask, or is not."""
     for outcome in outcomes:
         if outcome.bits == bit and outcome.role is not Role.GROUP:
-            return _outcome_message(verdict, outcome)
+            return outcome.message
     negotiation = verdict.negotiation
     return f"{describe(bit, negotiation.support.catalog)} is {_state(negotiation, bit)}"
 
 
-def _outcome_message(verdict: Verdict, outcome: Outcome) -> str:
+def _fate_message(verdict: Verdict, fate: Fate) -> str:
     negotiation = verdict.negotiation
     catalog = negotiation.support.catalog
-    what = describe_mask(outcome.bits, catalog)
-    match outcome.reason:
+    what = describe_mask(fate.bits, catalog)
+    match fate.reason:
         case Reason.GRANTED:
-            return f"{what} is granted: {outcome.role} and supported"
+            return f"{what} is granted: {fate.role} and supported"
         case Reason.ADDED:
-            chain = ", because ".join(format_rule(rule, catalog) for rule in outcome.chain)
+            chain = ", because ".join(format_rule(rule, catalog) for rule in fate.rules)
             return f"{what} is added: {chain}"
         case Reason.GROUP_NOT_GRANTED:
             return f"{what} is supported, but no group with it can be granted as a whole"
         case Reason.REQUEST_REFUSED:
-            first = _message(negotiation, verdict.findings[0])
+            first = _short_message(negotiation, verdict.findings[0])
             return f"{what} is supported, but the request was refused: {first}"
         case reason if reason in _VERDICTS:
-            text = _rules_message(negotiation, reason, outcome.bits, outcome.chain)
+            text = _rules_message(negotiation, reason, fate.bits, fate.rules)
             return f"{what} is not granted: {text}"
         case reason:
             text = "; ".join(
                 _bit_message(negotiation, bit, reason)
-                for bit in bits(outcome.bits)
+                for bit in bits(fate.bits)
                 if bit_reason(negotiation, bit) is reason
             )
-            return text if outcome.bits.bit_count() == 1 else f"{what} is not granted: {text}"
+            return text if fate.bits.bit_count() == 1 else f"{what} is not granted: {text}"
 
 
 def report(
-    verdict: Verdict, outcomes: Sequence[Outcome], suggestions: Sequence[Suggestion]
+    verdict: Verdict,
+    profile: str,
+    outcomes: Sequence[Outcome],
+    advice: Sequence[str],
+    suggestions: Sequence[Suggestion],
 ) -> str:
     """The whole answer: what was asked, what the host said, what became of it, what to change."""
-    lines = _lines(verdict, outcomes, suggestions)
-    return "\n".join([headline(verdict), *(f"  {line}" for line in lines)])
+    lines = _lines(verdict, outcomes, advice, suggestions)
+    return "\n".join([headline(verdict, profile), *(f"  {line}" for line in lines)])
 
 
 def _lines(
-    verdict: Verdict, outcomes: Sequence[Outcome], suggestions: Sequence[Suggestion]
+    verdict: Verdict,
+    outcomes: Sequence[Outcome],
+    advice: Sequence[str],
+    suggestions: Sequence[Suggestion],
 ) -> Iterator[str]:
     support = verdict.negotiation.support
-    catalog = support.catalog
-    yield f"asked: {_asked(support, verdict.negotiation.request)}"
-    yield f"host: {_listing(support)} ({catalog.name}, {support.scope} scope)"
+    yield f"asked: {asked(support, verdict.negotiation.request)}"
+    yield f"host: {_listing(support)} ({quote(support.catalog.name)}, {support.scope} scope)"
     for outcome in outcomes if verdict.mask is not None else ():
         if outcome.role is not Role.GROUP and outcome.role is not Role.FORBIDDEN:
-            yield f"- {_outcome_message(verdict, outcome)}"
+            yield f"- {outcome}"
         elif outcome.role is Role.GROUP and outcome.bits.bit_count() > 1:
-            yield f"- group {_outcome_message(verdict, outcome)}"
-    for problem in problems(verdict)[1:]:  # the first one is the headline
-        yield f"- {problem}"
-    for text in advice(verdict):
-        yield f"note: {text}"
-    for suggestion in suggestions:
-        gives = describe_mask(suggestion.mask, catalog)
-        yield f"try: {suggestion.change}, which gives {gives}"
+            yield f"- group {outcome}"
+    found = problems(verdict)
+    # One reason that is in the headline as it stands need not be said twice.
+    if len(found) > 1 or any(problem.reason in _VERDICTS for problem in found):
+        yield from (f"- {problem}" for problem in found)
+    yield from (f"note: {text}" for text in advice)
+    yield from (f"try: {suggestion}" for suggestion in suggestions)
 
 
-def _asked(support: Support, request: Request) -> str:
+def asked(support: Support, request: Request) -> str:
+    """What a request asks for, in the names of the host's catalog; defaults are left out."""
     catalog = support.catalog
     parts = [f"required {describe_mask(request.required, catalog)}"]
     parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
     if request.forbidden:
         parts.append(f"forbidden {describe_mask(request.forbidden, catalog)}")
     parts += [f"needs {format_need(need)}" for need in request.needs]
-    return f"{', '.join(parts)}; prerequisites {request.prerequisites}, until {request.until}"
+    if request.prerequisites is Prerequisites.ADD:
+        parts.append("prerequisites added")
+    if request.until is not Stage.ACCESS:
+        parts.append(f"until {request.until}")
+    if request.scope is Scope.SYSTEM:
+        parts.append("system scope")
+    return ", ".join(parts)

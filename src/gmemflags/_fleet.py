@@ -4,47 +4,46 @@ Answers are ordered: for one bit, unknowable is less than unsupported, and that 
 supported; for another capability, "not asked" is less than 0, and that is less than any bits.
 What two hosts have in common never has a bit that one of them lacks.
 
->>> from attrs import evolve
 >>> from gmemflags import baseline, compare, query
 >>> from gmemflags.testing import FakeBackend
->>> hosts = {"a": 0x3, "b": 0x3, "c": 0x1}
->>> pool = baseline(evolve(query(FakeBackend.narrow(m)), origin=n) for n, m in hosts.items())
+>>> hosts = {"a": 0x3, "b": 0x3, "c": 0x0}
+>>> pool = baseline(query(FakeBackend.narrow(m, origin=n)) for n, m in hosts.items())
 >>> print(pool)
-baseline of 3 hosts: MMAP (bit 0, 0x1)
+baseline of 3 hosts: no flag (0x0)
+  1 of 3 lacks MMAP (bit 0, 0x1): c
   1 of 3 lacks INIT_SHARED (bit 1, 0x2): c
->>> print(compare(query(FakeBackend.narrow(0x3)), query(FakeBackend.narrow(0x1))))
-superset: a fake host has all that the other fake host has, and more
-  on the other fake host you lose INIT_SHARED (bit 1, 0x2)
+>>> print(compare(query(FakeBackend.narrow(0x3)), query(FakeBackend.narrow(0x2))))
+not safe: from a fake host to a fake host: 2 lost
+  lost: MMAP (bit 0, 0x1) is unsupported there
+  lost: INIT_SHARED (bit 1, 0x2) is listed there, and no mask until access holds it: INIT_SHARED \
+requires MMAP (Memory that starts shared is of no use where nothing can map it (mmap: ENODEV))
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
 
 from attrs import Factory, evolve, field, frozen
 
 from gmemflags._catalog import Capability, Catalog, Scope
 from gmemflags._decision import obstacle
 from gmemflags._exceptions import (
-    CatalogError,
     InconsistentAnswerError,
     InvalidMaskError,
     PoolError,
+    quote,
 )
 from gmemflags._format import describe, describe_mask, rules_with_why
 from gmemflags._host import Support
-from gmemflags._masks import MASK, WORD, bits, read_long, union
-from gmemflags._rules import Rule
+from gmemflags._masks import MASK, WORD, bits, read_long
+from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget
 from gmemflags._values import FrozenDict, reduce_to_fields
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 _FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
 _GUEST_MEMFD = Capability.GUEST_MEMFD.value
-# "Not 0 anywhere, and no bit in common". GUEST_MEMFD is a yes if it is not 0, and may become a
-# mask (facts of include/uapi/linux/kvm.h, v7.2); no kernel has a meaning for this bit of it.
-_SOME = 1 << 62
+_VM_TYPES = Capability.VM_TYPES.value
 _NAMED = 10
 _ORIGIN = "the baseline of a pool"
 
@@ -127,7 +126,8 @@ class Reading:
 
 def _common_answer(name: str, one: int, other: int) -> int:
     both = one & other
-    return _SOME if name == _GUEST_MEMFD and one and other and not both else both
+    # GUEST_MEMFD is a yes if it is not 0, and may become a mask: 1 says no more than yes.
+    return 1 if name == _GUEST_MEMFD and one and other and not both else both
 
 
 def _raw(name: str, value: int, origin: str) -> int:
@@ -163,7 +163,7 @@ def _frozen_lacking(lacking: Mapping[int, Lacking]) -> FrozenDict[int, Lacking]:
 def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
     budget = Budget()
     listed = bits(pool.support.mask & pool.support.catalog.named)
-    found = ((bit, obstacle(pool.support, bit, budget)) for bit in listed)
+    found = ((bit, obstacle(pool.support, bit, Stage.ACCESS, budget)) for bit in listed)
     return tuple((bit, rules) for bit, rules in found if rules is not None)
 
 
@@ -198,12 +198,12 @@ class Baseline:
         for bit, without in self.lacking.items():
             verb = "lacks" if without.count == 1 else "lack"
             more = ", ..." if without.count > len(without.first) else ""
-            names = ", ".join(without.first)
+            names = ", ".join(map(quote, without.first))
             what = f"{without.count} of {self.count} {verb} {describe(bit, catalog)}"
             lines.append(f"  {what}: {names}{more}")
         for bit, rules in self._obstacles:
             because = rules_with_why(rules, catalog)
-            lines.append(f"  no mask can hold {describe(bit, catalog)}: {because}")
+            lines.append(f"  no mask until access holds {describe(bit, catalog)}: {because}")
         if not self.support.guest_memfd:
             lines.append("  guest_memfd itself is not on every host")
         return "\n".join(lines)
@@ -291,15 +291,15 @@ class _Pool:
             raise self._other_kind(support, "scope", support.scope, like.scope)
         host = support.host
         if host is not like.host:
-            if host.machine != like.host.machine:
+            if _kind_of_machine(support) != _kind_of_machine(like):
                 raise self._other_kind(support, "machine", host.machine, like.host.machine)
-            if host.vm_type != like.host.vm_type:
+            if _type_of(support) != _type_of(like):
                 raise self._other_kind(support, "VM type", host.vm_type, like.host.vm_type)
             if host.kernel != self._kernel:
                 self._kernel = None
 
     def _other_kind(self, support: Support, what: str, one: object, other: object) -> PoolError:
-        problem = f"has {what} {one}, where {self._like.origin} has {other}"
+        problem = f"has {what} {_fact(one)}, where {quote(self._like.origin)} has {_fact(other)}"
         return PoolError(support.origin, f"{problem}: a baseline needs hosts of one kind")
 
     def _name(self, missing: int, origins: tuple[str, ...]) -> None:
@@ -346,59 +346,45 @@ def _same_catalog(one: Catalog, other: Catalog) -> bool:
 
 
 def _catalog_name(catalog: Catalog) -> str:
-    return f"{catalog.name} ({catalog.digest[:12]})"
-
-
-class Relation(StrEnum):
-    """How the answers of one host relate to those of another."""
-
-    EQUAL = "equal"
-    """Both say the same of every bit and of every other capability."""
-    SUPERSET = "superset"
-    """The first has all that the second has, and more."""
-    SUBSET = "subset"
-    """The second has all that the first has, and more."""
-    INCOMPARABLE = "incomparable"
-    """Each has something that the other lacks."""
+    return f"{quote(catalog.name)} ({catalog.digest[:12]})"
 
 
 @frozen(kw_only=True)
 class Loss:
-    """One flag that can be had on one host and not on the other.
+    """Something that can be had on one host and not on the other.
 
     Args:
-        bit: The flag.
-        rules: Empty if the other host does not list it; else it does, and no valid mask there can
-            hold it, because of these rules.
-        because: The flags of these rules that only the first host lists, as a mask.
+        capability: Empty for flags; else the capability whose answer lacks the bits.
+        bits: The flag, or the bits of the answer.
+        rules: Empty if the other host does not list the flag; else it does, and no valid mask
+            there can hold it, because of these rules.
+        message: The sentence.
     """
 
-    bit: int = field(repr=hex)
+    capability: str = ""
+    bits: int = field(repr=hex)
     rules: tuple[Rule, ...] = ()
-    because: int = field(default=0, repr=hex)
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
 
 
-def _relation(comparison: Comparison) -> Relation:
-    a, b = Reading.of(comparison.a), Reading.of(comparison.b)
-    both = a.common(b)
-    if a == b:
-        return Relation.EQUAL
-    if both == b:
-        return Relation.SUPERSET
-    return Relation.SUBSET if both == a else Relation.INCOMPARABLE
+def _lost(comparison: Comparison) -> tuple[Loss, ...]:
+    return tuple(_losses(comparison.a, comparison.b))
 
 
-def _lost_on_a(comparison: Comparison) -> tuple[Loss, ...]:
+def _gained(comparison: Comparison) -> tuple[Loss, ...]:
     return tuple(_losses(comparison.b, comparison.a))
 
 
-def _lost_on_b(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.a, comparison.b))
+def _find_doubts(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(_doubts(comparison.a, comparison.b))
 
 
 @frozen(kw_only=True, getstate_setstate=False)
 class Comparison:
-    """How ``a`` and ``b`` compare; ``str()`` says it, and what is lost.
+    """Whether what runs on ``a`` runs on ``b``; see :func:`compare`.
 
     Args:
         a: One host.
@@ -407,137 +393,110 @@ class Comparison:
 
     a: Support
     b: Support
-    relation: Relation = field(init=False, default=Factory(_relation, takes_self=True))
-    """How their answers relate."""
-    lost_on_a: tuple[Loss, ...] = field(
-        init=False, repr=False, default=Factory(_lost_on_a, takes_self=True)
+    lost: tuple[Loss, ...] = field(
+        init=False, eq=False, repr=False, default=Factory(_lost, takes_self=True)
     )
-    """What a VM of ``b`` loses on ``a``, lowest bit first."""
-    lost_on_b: tuple[Loss, ...] = field(
-        init=False, repr=False, default=Factory(_lost_on_b, takes_self=True)
+    """What can be had on ``a`` and not on ``b``."""
+    gained: tuple[Loss, ...] = field(
+        init=False, eq=False, repr=False, default=Factory(_gained, takes_self=True)
     )
-    """What a VM of ``a`` loses on ``b``, lowest bit first."""
+    """What can be had on ``b`` and not on ``a``."""
+    doubts: tuple[str, ...] = field(
+        init=False, eq=False, repr=False, default=Factory(_find_doubts, takes_self=True)
+    )
+    """Why the two cannot be compared with certainty, a sentence each."""
 
     __reduce__ = reduce_to_fields
 
     @property
-    def differing(self) -> int:
-        """The bits of which the two say something different, as a mask.
-
-        A bit that one host does not list and the other could not even speak of is one of them.
-        """
-        return (self.a.mask ^ self.b.mask) | (self.a.answerable ^ self.b.answerable)
+    def safe(self) -> bool:
+        """Whether every mask that is valid on ``a`` is valid on ``b``: nothing lost, no doubt."""
+        return not self.lost and not self.doubts
 
     @property
-    def capabilities(self) -> dict[str, tuple[int | None, int | None]]:
-        """The other capabilities that differ: both answers as masks, None where not asked."""
-        one, two = Reading.of(self.a).others, Reading.of(self.b).others
-        return {
-            name: (one.get(name), two.get(name))
-            for name in sorted({*one, *two})
-            if one.get(name) != two.get(name)
-        }
+    def headline(self) -> str:
+        """The answer in one line."""
+        a, b = quote(self.a.origin), quote(self.b.origin)
+        if self.safe:
+            return f"safe: what runs on {a} runs on {b}"
+        counts: list[str] = []
+        if self.lost:
+            counts.append(f"{len(self.lost)} lost")
+        if self.doubts:
+            counts.append("they are hosts of different kinds")
+        return f"not safe: from {a} to {b}: {', '.join(counts)}"
 
     def __str__(self) -> str:
-        return "\n  ".join(_comparison_lines(self))
+        lines = [
+            self.headline,
+            *(f"lost: {loss}" for loss in self.lost),
+            *(f"gained: {gain}" for gain in self.gained),
+            *(f"doubt: {doubt}" for doubt in self.doubts),
+        ]
+        return "\n  ".join(lines)
 
 
 def compare(a: Support, b: Support) -> Comparison:
-    """Compare what two hosts said.
+    """Compare two hosts: can what runs on ``a`` run on ``b``?
 
-    EQUAL means equal answers, however the kernel put them: 64 flags at once or in two words. The
-    order is that of :func:`~gmemflags.baseline`: ``a`` is a superset of ``b`` if the baseline of
-    both says what ``b`` says. So "could not speak of it" is less than "not supported". Hosts of
-    other scopes, machines or VM types can be compared.
-
-    Raises:
-        CatalogError: They were read under different catalogs: their bits may mean different
-            things.
+    A flag is lost if ``b`` does not list it, or if no mask that is valid on ``b`` at some stage can
+    hold it; and so is a bit of another capability that ``b`` lacks. Hosts of another machine, VM
+    type, scope or catalog are compared by bits, and are never safe.
     """
-    if not _same_catalog(a.catalog, b.catalog):
-        problem = (
-            f"{b.origin} was read under {_catalog_name(b.catalog)}, but {a.origin} under"
-            f" {_catalog_name(a.catalog)}: their bits may differ"
-        )
-        raise CatalogError(b.catalog.name, problem)
     return Comparison(a=a, b=b)
 
 
 def _losses(here: Support, there: Support) -> Iterator[Loss]:
     budget = Budget()
-    gone = here.mask & ~there.mask
-    for bit in bits(here.mask):
-        if bit & gone:
-            yield Loss(bit=bit)
-        elif bit & here.catalog.named and obstacle(here, bit, budget) is None:
-            rules = obstacle(there, bit, budget)
-            if rules is not None:
-                operands = union(operand for rule in rules for operand in rule.operands)
-                yield Loss(bit=bit, rules=rules, because=operands & gone)
-
-
-_SENTENCES = {
-    Relation.EQUAL: "equal: {a} and {b} give equal answers",
-    Relation.SUPERSET: "superset: {a} has all that {b} has, and more",
-    Relation.SUBSET: "subset: {b} has all that {a} has, and more",
-    Relation.INCOMPARABLE: "incomparable: each of {a} and {b} has something that the other lacks",
-}
-
-
-def _names(comparison: Comparison) -> tuple[str, str]:
-    one, two = comparison.a.origin, comparison.b.origin
-    if one != two:
-        return one, two
-    rest = two.removeprefix("a ").removeprefix("the ")
-    return one, f"the other {rest}"
-
-
-def _comparison_lines(comparison: Comparison) -> Iterator[str]:
-    a, b = comparison.a, comparison.b
-    one, two = _names(comparison)
-    yield _SENTENCES[comparison.relation].format(a=one, b=two)
-    yield from _loss_lines(comparison.lost_on_b, a, two)
-    yield from _loss_lines(comparison.lost_on_a, b, one)
-    for here, there, name in ((a, b, one), (b, a, two)):
-        unknown = there.answerable & ~here.answerable
-        for word, numbers in ((WORD, "31:0"), (WORD << 32, "63:32")):
-            if unknown & word:
-                yield f"{name} could not speak of bits {numbers}"
-    for name, (answer, other) in comparison.capabilities.items():
-        yield f"KVM_CAP_{name} is {_hex(answer)} on {one} and {_hex(other)} on {two}"
-    for what, mine, yours in (
-        ("machine", a.host.machine, b.host.machine),
-        ("VM type", a.host.vm_type, b.host.vm_type),
-    ):
-        if mine != yours:
-            yield f"{what} {_fact(mine)} on {one} and {_fact(yours)} on {two}: rules may differ"
-    if a.scope is not b.scope:
-        system, vm = (one, two) if a.scope is Scope.SYSTEM else (two, one)
-        yield f"{system} says what the host could offer at most, {vm} what one VM takes"
-
-
-def _loss_lines(losses: tuple[Loss, ...], here: Support, there: str) -> Iterator[str]:
     catalog = here.catalog
-    for loss in losses:
-        what = describe(loss.bit, catalog)
-        if loss.rules:
-            if not loss.because:
-                because = rules_with_why(loss.rules, catalog)
-                yield f"on {there} you lose {what}, though it is listed: {because}"
+    for bit in bits(here.mask):
+        what = describe(bit, catalog)
+        if not bit & there.mask:
+            state = there.state(bit)
+            yield Loss(bits=bit, message=f"{what} is {state} there")
             continue
-        with_it = [other for other in losses if other.because & loss.bit]
-        if not with_it:
-            yield f"on {there} you lose {what}"
+        for stage in Stage if bit & catalog.named else ():
+            if obstacle(here, bit, stage, budget) is None:
+                rules = obstacle(there, bit, stage, budget)
+                if rules is not None:
+                    because = rules_with_why(rules, catalog)
+                    message = f"{what} is listed there, and no mask until {stage} holds it: {because}"
+                    yield Loss(bits=bit, rules=rules, message=message)
+                    break
+    for name, raw in here.answers.items():
+        if name in (_FLAGS, _FLAGS_HI) or (name == _VM_TYPES and here.scope is Scope.VM):
             continue
-        names = " and ".join(describe(other.bit, catalog) for other in with_it)
-        rules = dict.fromkeys(rule for other in with_it for rule in other.rules)
-        because = rules_with_why(rules, catalog)
-        yield f"on {there} you lose {what}, and with it {names}: {because}"
+        mine, other = read_long(raw)[0], there.known_answer(name)
+        missing = mine & ~(other or 0)
+        if name == _GUEST_MEMFD and other:
+            missing = 0  # it is a yes if it is not 0
+        if missing:
+            answer = "not known" if other is None else f"{other:#x}"
+            message = f"KVM_CAP_{quote(name)} is {answer} there, and {mine:#x} here"
+            yield Loss(capability=name, bits=missing, message=message)
+
+
+def _doubts(a: Support, b: Support) -> Iterator[str]:
+    if not _same_catalog(a.catalog, b.catalog):
+        yield f"catalog: {_catalog_name(a.catalog)} and {_catalog_name(b.catalog)}: bits may differ"
+    if a.scope is not b.scope:
+        yield f"scope: {a.scope} and {b.scope}: /dev/kvm says what the host could offer at most"
+    if _kind_of_machine(a) != _kind_of_machine(b) or a.host.machine is None:
+        yield f"machine: {_fact(a.host.machine)} and {_fact(b.host.machine)}: rules may differ"
+    a_type, b_type = _type_of(a), _type_of(b)
+    if a.scope is b.scope is Scope.VM and (a_type != b_type or a_type is None):
+        yield f"VM type: {_fact(a_type)} and {_fact(b_type)}: rules may differ"
+
+
+def _kind_of_machine(support: Support) -> str | None:
+    machine = support.host.machine
+    return None if machine is None else architecture(machine) or machine
+
+
+def _type_of(support: Support) -> int | None:
+    vm_type = support.host.vm_type
+    return None if vm_type is None else vm_type_alone(vm_type, support.host.machine)
 
 
 def _fact(fact: object) -> str:
-    return "not known" if fact is None else str(fact)
-
-
-def _hex(answer: int | None) -> str:
-    return "not asked" if answer is None else f"{answer:#x}"
+    return "not known" if fact is None else quote(str(fact))

@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from gmemflags._catalog import Catalog, Need
-from gmemflags._exceptions import FlagSyntaxError, safe_repr
+from gmemflags._catalog import ANSWER_NAMES, Catalog, Need
+from gmemflags._exceptions import FlagSyntaxError, quote, safe_repr
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import MASK, PREFIX, bits, mask_text, one_bit, u64
+from gmemflags._masks import MASK, PREFIX, bits, mask_text, one_bit, u64, union
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule
 
 
@@ -71,7 +71,7 @@ def _parse_token(token: str, text: str, place: int, catalog: Catalog) -> int:
         if known == name:
             return bit
     close = get_close_matches(name[:100], names.values(), cutoff=0.5)
-    problem = f"no flag of {catalog.name} is called {token[:60]}"
+    problem = f"no flag of {quote(catalog.name)} is called {quote(token[:60])}"
     raise FlagSyntaxError(text, place, problem, close[0] if close else None)
 
 
@@ -82,10 +82,10 @@ def _parse_number(token: str, text: str, place: int) -> int:
         try:
             value = int(digits, base)
         except ValueError:
-            raise FlagSyntaxError(text, place, f"{token} is not a number") from None
+            raise FlagSyntaxError(text, place, f"{quote(token)} is not a number") from None
         if value <= MASK:
             return value
-    raise FlagSyntaxError(text, place, f"{token[:60]} is not a mask of 64 bits")
+    raise FlagSyntaxError(text, place, f"{quote(token[:60])} is not a mask of 64 bits")
 
 
 def describe(bit: int, catalog: Catalog) -> str:
@@ -95,7 +95,7 @@ def describe(bit: int, catalog: Catalog) -> str:
     name = catalog.name_of(value)
     if name:
         return f"{name} (bit {number}, {value:#x})"
-    return f"bit {number} ({value:#x}, not named by {catalog.name})"
+    return f"bit {number} ({value:#x}, not named by {quote(catalog.name)})"
 
 
 def describe_mask(mask: int, catalog: Catalog) -> str:
@@ -104,7 +104,7 @@ def describe_mask(mask: int, catalog: Catalog) -> str:
     if value.bit_count() == 1:
         return describe(value, catalog)
     if not value & catalog.named:
-        return f"{value:#x} (not named by {catalog.name})" if value else "no flag (0x0)"
+        return f"{value:#x} (not named by {quote(catalog.name)})" if value else "no flag (0x0)"
     return f"{format_mask(value, catalog)} ({value:#x})"
 
 
@@ -132,7 +132,9 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
 
 def rules_with_why(rules: Iterable[Rule], catalog: Catalog) -> str:
     """Rules in a sentence, each with its why: ``BAR requires FOO (BAR builds on FOO)``."""
-    return "; ".join(f"{format_rule(rule, catalog)} ({rule.why.rstrip('.')})" for rule in rules)
+    return "; ".join(
+        f"{format_rule(rule, catalog)} ({quote(rule.why.rstrip('.'))})" for rule in rules
+    )
 
 
 def _each(word: str, mask: int, catalog: Catalog) -> str:
@@ -160,15 +162,24 @@ def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:
 
 def format_hosts(hosts: Hosts) -> str:
     """The hosts that a rule speaks of: ``machine x86_64 or i686, VM type 4``, or ``any host``."""
-    parts = [f"machine {' or '.join(hosts.machines)}"] if hosts.machines else []
+    parts = [f"machine {' or '.join(map(quote, hosts.machines))}"] if hosts.machines else []
     if hosts.vm_types:
         parts.append(f"VM type {' or '.join(map(str, hosts.vm_types))}")
     return ", ".join(parts) or "any host"
 
 
 def format_need(need: Need) -> str:
-    """A need: ``KVM_CAP_X``, or ``KVM_CAP_X with 0x8 and one of 0x1, 0x2``."""
-    parts = [f"{need.bits:#x}"] if need.bits else []
+    """A need: ``KVM_CAP_X``, or ``KVM_CAP_X with 0x8 and one of 0x1, 0x2 and at least 4``."""
+    names = ANSWER_NAMES.get(need.capability, {})
+
+    def mask(value: int) -> str:
+        named = value & union(names)
+        return f"{value:#x} ({mask_text(value, names)})" if named else f"{value:#x}"
+
+    parts = [mask(need.bits)] if need.bits else []
     if need.any_of:
-        parts.append(f"one of {', '.join(map(hex, need.any_of))}")
-    return f"KVM_CAP_{need.capability}" + (f" with {' and '.join(parts)}" if parts else "")
+        parts.append(f"one of {', '.join(map(mask, need.any_of))}")
+    if need.at_least is not None:
+        parts.append(f"at least {need.at_least}")
+    what = f"KVM_CAP_{quote(need.capability)}"
+    return what + (f" with {' and '.join(parts)}" if parts else "")

@@ -21,11 +21,24 @@ from enum import StrEnum
 
 from attrs import Factory, evolve, field, frozen
 
-from gmemflags._catalog import Capability, Catalog, Scope
-from gmemflags._exceptions import CatalogError, InconsistentAnswerError, InvalidMaskError
+from gmemflags._catalog import Capability, Catalog, Scope, capability_name
+from gmemflags._exceptions import (
+    CapabilityQueryError,
+    CatalogError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    quote,
+    safe_repr,
+)
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, Merged, merge, one_bit, read_long
+from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, read_long
 from gmemflags._values import FrozenDict, checked, checked_or_none, reduce_to_fields
+
+
+def _vm_type(value: int | None) -> int | None:
+    if value is None or (type(value) is int and 0 <= value < 1 << 64):
+        return value
+    raise TypeError(f"vm_type must be an int in [0, 2**64), not {safe_repr(value)}")
 
 
 @frozen
@@ -38,7 +51,8 @@ class HostFacts:
     Args:
         kernel: As ``uname -r`` says it.
         machine: As ``uname -m`` says it.
-        vm_type: The number that KVM_CREATE_VM was given; None for /dev/kvm itself.
+        vm_type: The type that KVM_CREATE_VM was given; None for /dev/kvm itself. On arm64 an
+            address size in bits 7:0 does not count.
 
     Raises:
         TypeError: A field of another type.
@@ -46,7 +60,7 @@ class HostFacts:
 
     kernel: str | None = field(default=None, converter=checked_or_none("kernel", str))
     machine: str | None = field(default=None, converter=checked_or_none("machine", str))
-    vm_type: int | None = field(default=None, converter=checked_or_none("vm_type", int))
+    vm_type: int | None = field(default=None, converter=_vm_type)
 
 
 class Backend(ABC):
@@ -71,6 +85,13 @@ class Backend(ABC):
     def host(self) -> HostFacts:
         """What is known of the host, read once when the backend was opened."""
 
+    def recheck(self) -> None:  # noqa: B027  # most backends cannot change
+        """Check that this still is what it was when it was opened; ``query`` calls it once.
+
+        Raises:
+            KvmUnavailableError: It is something else now.
+        """
+
     @abstractmethod
     def check_extension(self, number: int) -> int:
         """The C long that the kernel returned for capability ``number``, unread.
@@ -91,17 +112,23 @@ class BitState(StrEnum):
     """The host could not even speak of it: it was not asked, or 32 bits do not reach that far."""
 
 
-def _frozen_answers(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
-    return FrozenDict({str(name): raw for name, raw in answers.items()})
+def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
+    return FrozenDict({capability_name(name): value for name, value in answers.items()})
 
 
 def _merge_answers(support: Support) -> Merged:
-    # Every answer is read once here, so that all later reading succeeds.
+    # Everything is checked once here, so that all later reading succeeds.
     numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
-    for name, raw in answers.items():
+    if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
+        raise ValueError("a Support of system scope has no VM type")
+    for name in (*answers, *support.errors):
         if numbers.get(name) is None:
-            problem = f"{origin} answered {name}, which has no number here"
+            problem = f"{quote(origin)} answered {quote(name)}, which has no number here"
             raise CatalogError(support.catalog.name, problem)
+    for name, error in support.errors.items():
+        if name in answers or name in _ENUMERATING or type(error) is not int or error < 0:
+            raise ValueError(f"errors[{name!r}] cannot be {safe_repr(error)} beside the answers")
+    for name, raw in answers.items():
         try:
             read_long(raw)
         except InvalidMaskError as error:
@@ -120,6 +147,8 @@ class Support:
 
     Args:
         answers: The C long that each capability was answered with, by name.
+        errors: The errno of each capability that could not be asked, by name. What is not known
+            is neither a yes nor a no.
         scope: Whether /dev/kvm or a VM answered.
         host: What is known of the host.
         origin: Who answered, as text.
@@ -130,14 +159,17 @@ class Support:
             wider than 32 bits.
         CatalogError: An answer to a capability that the catalog does not number.
         TypeError: A field of another type.
+        ValueError: An error and an answer to one capability, or an error of one that enumerates
+            flags; a VM type at system scope.
     """
 
-    answers: Mapping[str, int] = field(converter=_frozen_answers)
+    answers: Mapping[str, int] = field(converter=_by_name)
+    errors: Mapping[str, int] = field(factory=dict[str, int], converter=_by_name)
     scope: Scope = field(converter=checked("scope", Scope))
     host: HostFacts = field(factory=HostFacts, converter=checked("host", HostFacts))
     origin: str = field(default="a host", converter=checked("origin", str))
     catalog: Catalog = field(
-        converter=checked("catalog", Catalog), repr=lambda catalog: catalog.name
+        converter=checked("catalog", Catalog), repr=lambda catalog: quote(catalog.name)
     )
     _merged: Merged = field(
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
@@ -172,17 +204,33 @@ class Support:
         return None if raw is None else raw != 0
 
     def answer(self, capability: str) -> int | None:
-        """What ``capability`` was answered, as a mask; None if it was not asked."""
-        raw = self.answers.get(capability)
+        """What ``capability`` was answered, as a mask; None if that is not known.
+
+        Args:
+            capability: A kernel name, with or without ``KVM_CAP_``.
+
+        Raises:
+            CatalogError: The catalog knows no capability of that name.
+        """
+        name = capability_name(capability)
+        if name not in self.catalog.capabilities:
+            problem = f"no capability is called {quote(name)}"
+            raise CatalogError(self.catalog.name, problem)
+        return self.known_answer(name)
+
+    def known_answer(self, name: str) -> int | None:
+        """The same for a name without ``KVM_CAP_``, which the catalog may not know."""
+        raw = self.answers.get(name)
         return None if raw is None else read_long(raw)[0]
 
     def state(self, bit: int) -> BitState:
         """What the host says of one bit.
 
         Raises:
-            InvalidMaskError: ``bit`` is not exactly one bit.
+            InvalidMaskError: ``bit`` is not exactly one bit, or a flag that the catalog calls
+                otherwise.
         """
-        wanted = one_bit(bit)
+        wanted = bit_called(bit, self.catalog.flags.bit_names)
         if not wanted & self.answerable:
             return BitState.UNKNOWABLE
         return BitState.SUPPORTED if wanted & self.mask else BitState.UNSUPPORTED
@@ -193,24 +241,36 @@ class Support:
         An answer counts only for a capability that has the same number there.
 
         Raises:
-            CatalogError: That tree enumerates flags by a number which this host was never asked:
-                query the host again under it.
+            CatalogError: That tree gives a listed bit another name, or enumerates flags by a
+                number which this host was never asked: query the host again under it.
         """
         mine, other = self.catalog.capabilities, catalog.capabilities
-        shared = {
-            name: raw for name, raw in self.answers.items() if other.get(name) == mine.get(name)
-        }
-        for name in _ENUMERATING:
-            if other.get(name) is not None and name not in shared:
-                problem = f"{name} is {other[name]} here, which {self.origin} was never asked"
+        names, other_names = self.catalog.flags.bit_names, catalog.flags.bit_names
+        for bit in bits(self.mask):
+            if names.get(bit) != other_names.get(bit, names.get(bit)) and bit in names:
+                problem = (
+                    f"{bit:#x} is {quote(other_names[bit])} here, and {quote(names[bit])} in"
+                    f" {quote(self.catalog.name)}, under which {quote(self.origin)} was asked"
+                )
                 raise CatalogError(catalog.name, f"{problem}; query it again")
-        return evolve(self, answers=shared, catalog=catalog)
+        for name in _ENUMERATING:
+            number = other.get(name)
+            if number is not None and (mine.get(name) != number or name not in self.answers):
+                problem = f"{name} is {number} here, which {quote(self.origin)} was never asked"
+                raise CatalogError(catalog.name, f"{problem}; query it again")
+        shared = {name for name, number in mine.items() if other.get(name) == number}
+        return evolve(
+            self,
+            answers={name: raw for name, raw in self.answers.items() if name in shared},
+            errors={name: errno for name, errno in self.errors.items() if name in shared},
+            catalog=catalog,
+        )
 
 
 _ENUMERATING = (
-    Capability.GUEST_MEMFD,
-    Capability.GUEST_MEMFD_FLAGS,
-    Capability.GUEST_MEMFD_FLAGS_HI,
+    Capability.GUEST_MEMFD.value,
+    Capability.GUEST_MEMFD_FLAGS.value,
+    Capability.GUEST_MEMFD_FLAGS_HI.value,
 )
 
 
@@ -218,11 +278,13 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     """Ask ``backend`` every capability that ``catalog`` numbers, once each, and keep every answer.
 
     No number that the catalog does not hold is ever asked: another capability's answer would be
-    read as flags.
+    read as flags. Kernels answer an error to some capabilities at system scope; where it is not
+    one that enumerates flags, the error is kept, and that capability is not known.
 
     Raises:
-        CapabilityQueryError: A call failed.
+        CapabilityQueryError: GUEST_MEMFD, GUEST_MEMFD_FLAGS or its upper half could not be asked.
         InconsistentAnswerError: An answer cannot be flags.
+        KvmUnavailableError: The descriptor is not what it was any more.
 
     Source: Documentation/virt/kvm/api.rst 4.4, v6.18.
 
@@ -231,11 +293,22 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     >>> format_mask(query(FakeBackend({234: 1, 244: 3})).mask)
     'MMAP|INIT_SHARED'
     """
+    backend.recheck()
     ask = backend.check_extension
+    answers: dict[str, int] = {}
+    errors: dict[str, int] = {}
+    for name, number in catalog.capabilities.items():
+        if number is None:
+            continue
+        try:
+            answers[name] = ask(number)
+        except CapabilityQueryError as error:
+            if name in _ENUMERATING:
+                raise
+            errors[name] = error.errno or 0
     return Support(
-        answers={
-            name: ask(number) for name, number in catalog.capabilities.items() if number is not None
-        },
+        answers=answers,
+        errors=errors,
         scope=backend.scope,
         host=backend.host,
         origin=backend.origin,

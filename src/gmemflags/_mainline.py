@@ -6,7 +6,7 @@ No number is guessed here. KVM_CAP_GUEST_MEMFD_FLAGS_HI has been proposed and ha
 Mainline has no rule for CREATE, because the kernel has none: all four combinations can be created.
 What cannot be bound or used is said by the later stages.
 
-Source: include/uapi/linux/kvm.h, v7.2.
+Source: include/uapi/linux/kvm.h, v7.3.
 """
 
 from __future__ import annotations
@@ -33,19 +33,22 @@ KVM_CREATE_VM = 0xAE01
 KVM_CHECK_EXTENSION = 0xAE03
 KVM_CREATE_GUEST_MEMFD = 0xC040AED4
 
-# uname's names of an arm64 kernel: arm64 proper, and what a 32-bit personality sees.
-ARM64_MACHINES = ("aarch64", "aarch64_be", "armv8l", "armv8b")
-
-# The next numbers, which belong to others: their answers would be read as flags.
+# Numbers that mainline gives to others, as of v7.3: their answers would be read as flags.
 TAKEN = {
     245: "ARM_SEA_TO_USER",
     246: "S390_USER_OPEREXEC",
     247: "S390_KEYOP",
     248: "S390_VSIE_ESAMODE",
     249: "S390_HPAGE_2G",
+    250: "PPC_COMPAT_CAPS",
+    251: "ARM_PMU_V3_STRICT",
 }
+# No number beyond this one is given in v7.3.
+LAST_NUMBER = 251
+AS_OF = "Linux 7.3"
+"""The kernel release that the shipped rules and numbers were read in."""
 
-# Source: arch/x86/include/uapi/asm/kvm.h, v7.2.
+# Source: arch/x86/include/uapi/asm/kvm.h, v7.3.
 VM_TYPES_X86 = {
     0: "KVM_X86_DEFAULT_VM",
     1: "KVM_X86_SW_PROTECTED_VM",
@@ -54,6 +57,9 @@ VM_TYPES_X86 = {
     4: "KVM_X86_SNP_VM",
     5: "KVM_X86_TDX_VM",
 }
+# Source: include/uapi/linux/kvm.h, v7.3. It has type 0 without a name of its own.
+KVM_VM_TYPE_ARM_PROTECTED = 1 << 31
+VM_TYPES_ARM = {KVM_VM_TYPE_ARM_PROTECTED: "KVM_VM_TYPE_ARM_PROTECTED"}
 
 COMMIT_FLAGS = (
     'Linux commit d2042d8f96dd ("KVM: Rework KVM_CAP_GUEST_MEMFD_MMAP into'
@@ -73,11 +79,11 @@ COMMIT_ARM64 = (
 
 
 class GuestMemfdFlag(FlagWord):
-    """The flags of KVM_CREATE_GUEST_MEMFD in mainline Linux, as of v7.2.
+    """The flags of KVM_CREATE_GUEST_MEMFD in mainline Linux, as of v7.3.
 
     Other trees give other names to bit 2 and up, so this class never will until mainline does.
 
-    Source: include/uapi/linux/kvm.h, v7.2.
+    Source: include/uapi/linux/kvm.h, v7.3.
     """
 
     MMAP = 1 << 0
@@ -94,7 +100,10 @@ class GuestMemfdFlag(FlagWord):
     """
 
 
-_NEEDS_USER_MEMORY2 = Need(Capability.USER_MEMORY2)
+_NEEDS_USER_MEMORY2 = Need(
+    Capability.USER_MEMORY2,
+    why="KVM_SET_USER_MEMORY_REGION2 binds the file to a memory slot.",
+)
 
 MAINLINE = Catalog(
     name="linux-mainline",
@@ -113,7 +122,14 @@ MAINLINE = Catalog(
             why="arm64 binds no memory slot to a guest_memfd that cannot be mapped.",
             source=COMMIT_ARM64,
             stage=Stage.BIND,
-            hosts=Hosts(machines=ARM64_MACHINES),
+            hosts=Hosts(machines=["aarch64"]),
+        ),
+        Never(
+            GuestMemfdFlag.MMAP,
+            why="A protected VM's faults are served from the userspace address, not from the file.",
+            source="arch/arm64/kvm/mmu.c, pkvm_mem_abort(), v7.3 (read in the source, not measured)",
+            stage=Stage.ACCESS,
+            hosts=Hosts(machines=["aarch64"], vm_types=[KVM_VM_TYPE_ARM_PROTECTED]),
         ),
         Requires(
             GuestMemfdFlag.MMAP,
@@ -133,7 +149,16 @@ MAINLINE = Catalog(
     profiles=[
         Profile(
             "private",
-            Request(needs=[Need(Capability.MEMORY_ATTRIBUTES, KVM_MEMORY_ATTRIBUTE_PRIVATE)]),
+            Request(
+                needs=[
+                    _NEEDS_USER_MEMORY2,
+                    Need(
+                        Capability.MEMORY_ATTRIBUTES,
+                        KVM_MEMORY_ATTRIBUTE_PRIVATE,
+                        why="KVM_SET_MEMORY_ATTRIBUTES makes pages private.",
+                    ),
+                ]
+            ),
             "Guest memory that the host never maps, for VM types with private memory.",
         ),
         Profile(
@@ -177,7 +202,7 @@ FIRECRACKER_SECRET_FREE = evolve(
             FirecrackerFlag.NO_DIRECT_MAP,
             why="Memory of SNP and TDX VMs is never taken out of the direct map.",
             source='Mail "Direct Map Removal Support for guest_memfd", v12, 10 Apr 2026',
-            hosts=Hosts(machines=("x86_64", "i686"), vm_types=(4, 5)),
+            hosts=Hosts(machines=["x86_64"], vm_types=[4, 5]),
         ),
     ),
     profiles=[
@@ -190,7 +215,10 @@ FIRECRACKER_SECRET_FREE = evolve(
             "restore",
             Request(
                 required=_BOOT | FirecrackerFlag.WRITE,
-                needs=[_NEEDS_USER_MEMORY2, Need("USERFAULT")],
+                needs=[
+                    _NEEDS_USER_MEMORY2,
+                    Need("USERFAULT", why="Faults are served while the snapshot is read."),
+                ],
             ),
             "A microVM restored from a snapshot: memory is written, and faults are served.",
         ),

@@ -169,6 +169,22 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
             rest ^= bit
 
 
+def bit_called(bit: object, names: Mapping[int, str]) -> int:
+    """Return ``bit`` as a plain int if it is one bit, and no flag that calls it something else.
+
+    Raises:
+        InvalidMaskError: It is not one bit, or is a flag of another tree.
+    """
+    value = one_bit(bit)
+    for _, name in names_of(bit):
+        if names.get(value, name) != name:
+            raise InvalidMaskError(
+                f"{type(bit).__name__}.{name} ({value:#x})",
+                f"a flag of this catalog, which calls the bit {names[value]}",
+            )
+    return value
+
+
 @lru_cache(maxsize=256)
 def _bit_names(kind: type[Enum]) -> Mapping[int, str]:
     # A bit goes by the name of the smallest member that has it, without the kernel's prefix.

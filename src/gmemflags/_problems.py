@@ -111,6 +111,7 @@ class Outcome:
         reason: Why, or why not.
         chain: The rules behind the reason; for a prerequisite from the bit itself back to one that
             was asked for.
+        message: The sentence.
     """
 
     bits: int = field(repr=hex)
@@ -118,6 +119,10 @@ class Outcome:
     granted: bool
     reason: Reason
     chain: tuple[Rule, ...] = ()
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @frozen(kw_only=True)
@@ -125,11 +130,16 @@ class Suggestion:
     """A change of the request that was tried and works.
 
     Args:
-        change: What to change, in words.
+        change: What to change, and what it yields on this host, in a sentence.
         request: The changed request.
-        mask: What it yields on this host.
+        mask: What it yields.
+        caveats: What the result is not good for, a sentence each.
     """
 
     change: str
     request: Request
     mask: int = field(repr=hex)
+    caveats: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join((self.change, *self.caveats))

@@ -23,14 +23,15 @@ solve there is an error, which is neither.
 
 >>> from gmemflags import GuestMemfdFlag as F, Request, query, resolve
 >>> from gmemflags.testing import FakeBackend
->>> host = query(FakeBackend.narrow(F.MMAP))
->>> answer = resolve(host, Request(required=F.MMAP, preferred=[F.INIT_SHARED]))
+>>> host = query(FakeBackend.narrow(F.MMAP | F.INIT_SHARED))
+>>> answer = resolve(host, Request(preferred=[F.MMAP | F.INIT_SHARED]))
 >>> answer.ok, hex(answer.mask)
-(True, '0x1')
->>> answer.why(F.INIT_SHARED)
-'INIT_SHARED (bit 1, 0x2) is not supported: a fake host lists MMAP (bit 0, 0x1)'
->>> resolve(host, F.INIT_SHARED).headline
-'refused: INIT_SHARED (bit 1, 0x2) is not supported: a fake host lists MMAP (bit 0, 0x1)'
+(True, '0x3')
+>>> answer.why(1 << 7)
+'bit 7 (0x80, not named by linux-mainline) is unsupported and not asked for'
+>>> resolve(host, F.MMAP).headline
+'refused on a fake host: MMAP requires INIT_SHARED (at access, as of Linux 7.3): the host has what \
+is missing, and the request lacks it'
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from typing import NoReturn
 from attrs import Factory, field, frozen
 
 from gmemflags._catalog import Prerequisites, Profile, Request
-from gmemflags._decision import Verdict, decide, outcomes
+from gmemflags._decision import Verdict, decide
 from gmemflags._exceptions import GmemFlagsError, safe_repr
-from gmemflags._explain import advice, headline, problems, report, why
+from gmemflags._explain import advice, headline, outcomes, problems, report, why
 from gmemflags._host import Support
-from gmemflags._masks import MASK, FlagWord, one_bit
+from gmemflags._masks import MASK, FlagWord, bit_called
 from gmemflags._problems import Outcome, Problem, Suggestion
 from gmemflags._suggest import suggestions
 from gmemflags._values import checked, reduce_to_fields
@@ -81,13 +82,16 @@ def _decide(resolution: Resolution) -> Verdict:
 class Resolution:
     """The answer of one host to one request.
 
-    A yes means: KVM will not refuse these flags on this VM. A security module, the binding to a
-    memory slot or the page size still can. Ask ``ok``; a Resolution has no truth value. All but
-    the two arguments is derived from them, so a copy decides again and no answer can be forged.
+    A yes means, as far as the catalog's rules know: this VM takes these flags, a memory slot can be
+    bound to the file, and, if the mask has MMAP, a touch of the mapping is no SIGBUS; or as much
+    of that as ``request.until`` asks for. A security module or the page size can still refuse. Ask
+    ``ok``; a Resolution has no truth value. All but the arguments is derived from them, so a copy
+    decides again and no answer can be forged.
 
     Args:
         support: What the host said.
         request: What was asked.
+        profile: The name of the profile that the request is of, or "".
 
     Raises:
         NegotiationTooHardError: The rules are too hard to solve for this request.
@@ -96,6 +100,7 @@ class Resolution:
 
     support: Support = field(converter=_support)
     request: Request = field(converter=checked("request", Request))
+    profile: str = field(default="", converter=checked("profile", str))
     _verdict: Verdict = field(
         init=False, eq=False, repr=False, default=Factory(_decide, takes_self=True)
     )
@@ -142,27 +147,36 @@ class Resolution:
         return outcomes(self._verdict)
 
     @cached_property
+    def _suggestions(self) -> tuple[tuple[Suggestion, ...], bool]:
+        return ((), True) if self.ok else suggestions(self._verdict)
+
+    @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What to change so that a refused request is granted; empty for a yes."""
-        return () if self.ok else suggestions(self._verdict)
+        return self._suggestions[0]
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What later stages will refuse, and what is doubtful about the answer itself."""
-        return advice(self._verdict)
+        """What the mask is not good for, and what is doubtful about the answer itself."""
+        found = advice(self._verdict)
+        if self._suggestions[1]:
+            return found
+        return (*found, "not every change was tried: the budget of steps was used up")
 
     @property
     def headline(self) -> str:
-        """The answer in one line."""
-        return headline(self._verdict)
+        """The answer in one line, of at most about 120 characters."""
+        return headline(self._verdict, self.profile)
 
     def why(self, bit: int) -> str:
         """Why one bit is in the mask, or is not.
 
         Raises:
-            InvalidMaskError: ``bit`` is not exactly one bit.
+            InvalidMaskError: ``bit`` is not exactly one bit, or a flag that the catalog calls
+                otherwise.
         """
-        return why(self._verdict, self.outcomes, one_bit(bit))
+        names = self.support.catalog.flags.bit_names
+        return why(self._verdict, self.outcomes, bit_called(bit, names))
 
     def pin(self) -> Request:
         """The request that yields exactly this mask or fails, under this very catalog.
@@ -181,7 +195,8 @@ class Resolution:
         )
 
     def __str__(self) -> str:
-        return report(self._verdict, self.outcomes, self.suggestions)
+        parts = self.outcomes, self.advice, self.suggestions
+        return report(self._verdict, self.profile, *parts)
 
 
 def resolve(support: Support, want: Request | Profile | int) -> Resolution:
@@ -197,9 +212,8 @@ def resolve(support: Support, want: Request | Profile | int) -> Resolution:
         TypeError: ``support`` is not a Support.
     """
     if isinstance(want, Profile):
-        request = want.request
-    else:
-        request = want if isinstance(want, Request) else Request(required=want)
+        return Resolution(support=support, request=want.request, profile=want.name)
+    request = want if isinstance(want, Request) else Request(required=want)
     return Resolution(support=support, request=request)
 
 

@@ -1,8 +1,8 @@
-"""Rules: what one kernel tree says about combinations of flags, as data with a source.
+"""Dependency rules: what one kernel tree says about combinations of flags, as data with a source.
 
-The kernel's enumeration lists flags one by one and never says which go together. Each rule here
-is one such fact; it holds on a mask or it does not. A rule never looks at a host by itself, and
-it is never a guess: it says why, and where that is written.
+The kernel enumerates flags one by one and never says which go together. Each rule here is one
+such fact; it holds on a mask or it does not. A rule never looks at a host, and it is never a
+guess: it says why, and where that is written.
 
 >>> from gmemflags import Requires
 >>> rule = Requires(1 << 3, all_of=1 << 2, why="BAR builds on FOO.", source="downstream tree")
@@ -18,8 +18,9 @@ from enum import IntEnum
 
 from attrs import field, frozen
 
-from gmemflags._masks import MASK, bits, u64
-from gmemflags._solver import Clause
+from gmemflags._exceptions import safe_repr
+from gmemflags._masks import MASK, u64
+from gmemflags._solver import ALWAYS, Clause, absent, clause
 from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr
 
 
@@ -37,160 +38,267 @@ class Stage(IntEnum):
         return self.name.lower()
 
 
-def _texts(values: Iterable[str]) -> tuple[str, ...]:
+# What `uname -m` may call the machine by the architecture of its kernel: a 32-bit personality
+# reports another name of the same kernel, and people write other names than uname.
+_NAMES = {
+    "x86_64": "amd64 x86-64 x64 i386 i486 i586 i686",
+    "aarch64": "arm64 aarch64_be armv8l armv8b",
+    "ppc64": "ppc64le ppc ppcle powerpc powerpc64 powerpc64le",
+    "s390x": "s390",
+    "mips64": "mips",
+    "riscv64": "riscv riscv32",
+    "sparc64": "sparc",
+    "parisc64": "parisc",
+    "loongarch64": "loongarch",
+}
+_ARCHITECTURES = {
+    name: architecture
+    for architecture, names in _NAMES.items()
+    for name in (architecture, *names.split())
+}
+
+
+def architecture(machine: str) -> str | None:
+    """The architecture of the kernel that ``machine`` stands for, or None for an unknown name.
+
+    Source: UTS_MACHINE and COMPAT_UTS_MACHINE in arch/*/Makefile and
+    arch/*/include/asm/compat.h, v7.3.
+    """
+    return _ARCHITECTURES.get(machine.strip().lower())
+
+
+def vm_type_alone(vm_type: int, machine: str | None) -> int:
+    """The type in an argument of KVM_CREATE_VM, which on arm64 has an address size in bits 7:0.
+
+    Source: KVM_VM_TYPE_ARM_IPA_SIZE_MASK in include/uapi/linux/kvm.h, v7.3.
+    """
+    known = architecture(machine) if machine else None
+    if known == "aarch64" or (known is None and vm_type > 0xFF):
+        return vm_type & ~0xFF
+    return vm_type
+
+
+def _machines(values: Iterable[str]) -> tuple[str, ...]:
     return checked_tuple(values, str, "several names of machines")
 
 
-def _numbers(values: Iterable[int]) -> tuple[int, ...]:
-    numbers = tuple(values)
-    if any(type(number) is not int for number in numbers):
-        raise TypeError(f"VM types are numbers, not {numbers}")
+def _vm_types(values: Iterable[int]) -> tuple[int, ...]:
+    numbers = checked_tuple(values, int, "several VM types, which are numbers,")
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < 1 << 64:
+            raise TypeError(f"a VM type is an int in [0, 2**64), not {safe_repr(number)}")
     return numbers
 
 
 @frozen(kw_only=True)
 class Hosts:
-    """The hosts that a rule speaks of: machine names of ``uname -m`` and KVM VM types.
+    """The hosts that a rule applies to.
 
-    Empty means any. VM types are the numbers that KVM_CREATE_VM takes. Raises TypeError for
-    anything but several texts and several numbers.
+    A machine name stands for the architecture of its kernel, in any case: ``i686`` and ``amd64``
+    are ``x86_64``, ``arm64`` and ``armv8l`` are ``aarch64``.
+
+    Raises:
+        TypeError: A field holds something other than several texts or several numbers.
     """
 
-    machines: tuple[str, ...] = field(default=(), converter=_texts)
-    vm_types: tuple[int, ...] = field(default=(), converter=_numbers)
+    machines: tuple[str, ...] = field(default=(), converter=_machines)
+    """Machine names as ``uname -m`` prints them; empty: any."""
+    vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
+    """VM types, the numbers that KVM_CREATE_VM takes; empty: any."""
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
-        """True or False, or None where an unknown machine or VM type leaves it open.
+        """Whether a host is one of them.
 
-        An empty machine name is an unknown one.
+        Args:
+            machine: The host's machine name; None if it is unknown.
+            vm_type: The VM's type; None if it is unknown.
+
+        Returns:
+            True or False, or None where what is unknown leaves it open. Only a known name of
+            another architecture, or a known other type, is a False.
         """
-        answers = [
-            None if known is None else known in wanted
-            for known, wanted in ((machine or None, self.machines), (vm_type, self.vm_types))
-            if wanted
-        ]
-        if False in answers:
-            return False
-        return None if None in answers else True
+        here = self._include_machine(machine)
+        if here is False or not self.vm_types:
+            return here
+        if vm_type is None:
+            return None
+        alone = vm_type_alone(vm_type, machine)
+        listed = [vm_type_alone(number, machine) for number in self.vm_types]
+        if alone in listed:
+            return here
+        # On an unknown machine, a small number may be an address size of arm64 and no type.
+        unknown = machine is None or architecture(machine) is None
+        return None if unknown and vm_type & ~0xFF in listed else False
+
+    def _include_machine(self, machine: str | None) -> bool | None:
+        if not self.machines:
+            return True
+        if machine is None:
+            return None
+        name = machine.strip().lower()
+        if any(name == listed.strip().lower() for listed in self.machines):
+            return True
+        here = architecture(machine)
+        listed = {architecture(listed) for listed in self.machines}
+        if here is None or (here not in listed and None in listed):
+            return None
+        return here in listed
 
 
 @frozen
 class Rule(ABC):
-    """What every rule has: ``why`` (a sentence), ``source`` (a citation), ``stage``, ``hosts``.
+    """What all rules have in common.
 
-    A rule raises :exc:`~gmemflags.InvalidMaskError` for an operand that is no mask,
-    and TypeError for a field of another type.
+    Raises:
+        InvalidMaskError: An operand is not a mask.
+        TypeError: Another field has a wrong type.
     """
 
     why: str = field(kw_only=True, converter=checked("why", str))
-    source: str = field(kw_only=True, converter=checked("why", str))
+    """The reason, as a sentence."""
+    source: str = field(kw_only=True, converter=checked("source", str))
+    """Where that is written, as a citation."""
     stage: Stage = field(default=Stage.CREATE, kw_only=True, converter=checked("stage", Stage))
+    """When breaking the rule hurts."""
     hosts: Hosts = field(factory=Hosts, kw_only=True, converter=checked("hosts", Hosts))
-
-    @abstractmethod
-    def clauses(self, may: int) -> list[Clause]:
-        """The rule for the solver, on masks inside ``may``: see ``catalog/_solve.py``."""
+    """Where the rule applies."""
 
     @property
     @abstractmethod
     def operands(self) -> tuple[int, ...]:
         """The masks that the rule names, in the order in which a sentence names them."""
 
+    @abstractmethod
     def holds(self, mask: int) -> bool:
-        """Whether ``mask`` obeys the rule, its stage and hosts aside.
+        """Whether ``mask`` obeys the rule, whatever its stage and hosts.
 
-        Raises :exc:`~gmemflags.InvalidMaskError` if it is no mask.
+        Raises:
+            InvalidMaskError: ``mask`` is not a mask.
         """
-        value = u64(mask)
-        return all(
-            clear & ~value or any(not way & ~value for way in ways)
-            for clear, ways in self.clauses(MASK)
-        )
+
+    @abstractmethod
+    def clauses(self, may: int) -> list[Clause]:
+        """The rule for the solver, as far as it concerns masks inside ``may``."""
 
 
 @frozen
 class Requires(Rule):
-    """If any bit of ``flag`` is set, all of ``all_of`` is, and one whole mask of ``any_of``.
-
-    An empty ``any_of`` asks for no alternative.
-    """
+    """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``."""
 
     flag: int = field(converter=as_mask, repr=hex)
+    """The bits, each of which requires the others."""
     all_of: int = field(default=0, converter=as_mask, repr=hex, kw_only=True)
+    """The bits that are all required."""
     any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
-
-    def clauses(self, may: int) -> list[Clause]:
-        needs = _needs(self.all_of, self.any_of)
-        return [(bit, ways) for bit in bits(self.flag & may) for ways in needs]
+    """The alternatives; if empty, none is required."""
 
     @property
     def operands(self) -> tuple[int, ...]:
         return (self.flag, self.all_of, *self.any_of)
 
+    def holds(self, mask: int) -> bool:
+        value = u64(mask)
+        return not value & self.flag or _has(value, self.all_of, self.any_of)
+
+    def clauses(self, may: int) -> list[Clause]:
+        flag = self.flag & may
+        return [clause(flag, self.all_of, any_of=self.any_of)] if flag else []
+
 
 @frozen
 class Excludes(Rule):
-    """No bit of ``a`` goes together with any bit of ``b``."""
+    """No mask has both a bit of ``a`` and a bit of ``b``."""
 
     a: int = field(converter=as_mask, repr=hex)
+    """The bits of one side."""
     b: int = field(converter=as_mask, repr=hex)
-
-    def clauses(self, may: int) -> list[Clause]:
-        return [(one | other, ()) for one in bits(self.a & may) for other in bits(self.b & may)]
+    """The bits of the other side."""
 
     @property
     def operands(self) -> tuple[int, ...]:
         return (self.a, self.b)
 
+    def holds(self, mask: int) -> bool:
+        value = u64(mask)
+        return not (value & self.a and value & self.b)
+
+    def clauses(self, may: int) -> list[Clause]:
+        a, b = self.a & may, self.b & may
+        return [clause(a, absent(b))] if a and b else []
+
 
 @frozen
 class Always(Rule):
-    """Every mask has all of ``all_of``, and one whole mask of ``any_of`` unless that is empty."""
+    """Every mask has all of ``all_of`` and one whole mask of ``any_of``."""
 
     all_of: int = field(default=0, converter=as_mask, repr=hex)
+    """The bits that every mask has."""
     any_of: tuple[int, ...] = field(default=(), converter=as_masks, repr=masks_repr, kw_only=True)
-
-    def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # concerns every mask
-        return [(0, ways) for ways in _needs(self.all_of, self.any_of)]
+    """The alternatives; if empty, none is required."""
 
     @property
     def operands(self) -> tuple[int, ...]:
         return (self.all_of, *self.any_of)
 
+    def holds(self, mask: int) -> bool:
+        return _has(u64(mask), self.all_of, self.any_of)
+
+    def clauses(self, may: int) -> list[Clause]:  # noqa: ARG002  # it concerns every mask
+        return [clause(ALWAYS, self.all_of, any_of=self.any_of)]
+
 
 @frozen
 class Never(Rule):
-    """No mask has any bit of ``mask``, listed or not."""
+    """No mask has any bit of ``mask``, whether the host lists it or not."""
 
     mask: int = field(converter=as_mask, repr=hex)
-
-    def clauses(self, may: int) -> list[Clause]:
-        return [(bit, ()) for bit in bits(self.mask & may)]
+    """The bits that no mask has."""
 
     @property
     def operands(self) -> tuple[int, ...]:
         return (self.mask,)
+
+    def holds(self, mask: int) -> bool:
+        return not u64(mask) & self.mask
+
+    def clauses(self, may: int) -> list[Clause]:
+        mask = self.mask & may
+        return [clause(ALWAYS, absent(mask))] if mask else []
 
 
 @frozen
 class Refused(Rule):
-    """Not exactly ``mask``; its supersets and subsets are another matter."""
+    """Exactly ``mask`` is refused; this says nothing about its supersets and subsets."""
 
     mask: int = field(converter=as_mask, repr=hex)
-
-    def clauses(self, may: int) -> list[Clause]:
-        return [(self.mask, bits(may & ~self.mask))]
+    """The mask that is refused."""
 
     @property
     def operands(self) -> tuple[int, ...]:
         return (self.mask,)
 
+    def holds(self, mask: int) -> bool:
+        return u64(mask) != self.mask
 
-def _needs(all_of: int, any_of: tuple[int, ...]) -> list[tuple[int, ...]]:
-    # What is needed, as alternatives: all of the one (of nothing: every mask has it), and one of
-    # the others.
-    return [(all_of,), any_of] if any_of else [(all_of,)]
+    def clauses(self, may: int) -> list[Clause]:
+        if self.mask & ~may:
+            return []
+        return [clause(ALWAYS, one=absent(self.mask) | MASK & ~self.mask)]
 
 
-def canonical(rule: Rule) -> tuple[object, ...]:
-    return (int(rule.stage), type(rule).__name__, rule.operands, rule.hosts.machines, rule.hosts.vm_types, rule.why, rule.source)
+def canonical(
+    rule: Rule,
+) -> tuple[Stage, str, tuple[int, ...], tuple[str, ...], tuple[int, ...], str, str]:
+    """The key by which a catalog sorts its rules, so that the order given never matters.
+
+    Returns:
+        Stage, kind, operands, hosts, why and source: all that a rule is.
+    """
+    hosts = rule.hosts.machines, rule.hosts.vm_types
+    return rule.stage, type(rule).__name__, rule.operands, *hosts, rule.why, rule.source
+
+
+def _has(mask: int, all_of: int, any_of: tuple[int, ...]) -> bool:
+    return not all_of & ~mask and (
+        not any_of or any([not alternative & ~mask for alternative in any_of])
+    )

@@ -1,211 +1,382 @@
-"""The solver: ints in, an int out. It knows nothing of flags, hosts or sentences.
+"""The solver: ints in, an int out, within a budget of steps. It knows nothing of flags or hosts.
 
-A *clause* ``(clear, ways)`` holds on a mask if some bit of ``clear`` is not in it, or one of the
-masks ``ways`` lies wholly in it. Every rule is a list of clauses: "A requires B, or both C and D"
-is ``(A, (B, C | D))``, "A excludes B" is ``(A | B, ())``, "always A" is ``(0, (A,))``.
+**Literals.** A literal is a statement about one bit, and literals are kept as sets in one int: bit
+n says "n is in the mask", and bit n of :func:`absent` says "n is not in the mask". The literal
+ALWAYS is true of every mask.
 
-A bit that nothing forces is best left out. So once every forced conclusion is drawn, ``must``
-itself is the answer, unless a clause is left that lies wholly in it with several ways still open:
-only there is anything to decide. The search then takes the bit that most of these clauses could
-use, tries it set and clear, and gives up a branch when even a lower bound needs too many bits. It
-is complete, and exponential only in the number of such decisions.
+**Clauses.** A clause ``(when, every, one, many)`` says: where any literal of ``when`` is true, all
+of ``every`` are true, and, unless both ``one`` and ``many`` are empty, one literal of ``one`` is
+true, or the mask contains one whole mask of ``many``. ``when`` holds bits and ALWAYS, ``many``
+holds masks of several bits. :func:`clause` makes one:
 
->>> solve(0b001, 0b111, [(0b001, (0b010, 0b100))], [0b100], None)  # bit 0 needs 1 or 2; 2 is wished
+* A requires B, and C or both D and E: ``clause(A, every=B, any_of=(C, D | E))``
+* A and B exclude each other: ``clause(A, every=absent(B))``
+* every mask has A: ``clause(ALWAYS, every=A)``
+* not exactly the mask A: ``clause(ALWAYS, one=absent(A) | MASK & ~A)``
+
+**Search.** A bit that nothing forces is best left out. So once every forced conclusion is drawn,
+the bits that are forced are an answer, unless a clause that applies still has several
+alternatives: only these *demands* need a decision. The search takes the bit that most demands
+could use, tries it set and then clear, and gives up a branch when even the demands that have no
+bit in common need too many bits. It is complete, and exponential only in the number of decisions.
+
+**Budget.** One step is one clause looked at, or one of its alternatives of several bits. What does
+not end within the budget is an :exc:`OutOfSteps`, never an answer that may not be the best.
+
+>>> from gmemflags._solver import Budget, clause, solve
+>>> solve(0b001, 0b111, [clause(0b001, any_of=(0b010, 0b100))], [0b100], Budget())
 5
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
-from operator import itemgetter
-from typing import TYPE_CHECKING
+Clause = tuple[int, int, int, tuple[int, ...]]
+"""See :func:`clause`."""
 
-from collections.abc import Iterable, Sequence
-if True:
-    Clause = tuple[int, tuple[int, ...]]
-    # A clause made fast: the ways of one bit are one mask, the others stay a tuple.
-    Packed = tuple[int, int, tuple[int, ...]]
-
-
-_UNIT = 1 << 40  # one bit, in the fractions of the covering bound
+MASK = (1 << 64) - 1
+ALWAYS = 1 << 64
+STEPS = 2_000_000
+_SHIFT = 65
+_BITS = MASK | ALWAYS
 
 
-def solve(must: int, may: int, clauses: Iterable[Clause], wishes: Iterable[int] = (), budget=None) -> int | None:
+class OutOfSteps(Exception):  # noqa: N818  # says what happened; no user ever sees it
+    """The budget is used up before the question is settled."""
+
+
+class Budget:
+    """The steps that may still be taken, shared by all that one public call solves.
+
+    Args:
+        steps: How many there are.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self.left = steps
+
+    def spend(self, steps: int) -> None:
+        """Take steps.
+
+        Raises:
+            OutOfSteps: There are not as many left. Then none are left.
+        """
+        self.left -= steps
+        if self.left < 0:
+            self.left = 0
+            raise OutOfSteps
+
+
+def absent(mask: int) -> int:
+    """The literals "this bit is not in the mask" for each bit of ``mask``."""
+    return mask << _SHIFT
+
+
+def clause(when: int, every: int = 0, one: int = 0, any_of: Iterable[int] = ()) -> Clause:
+    """Make a clause: where any of ``when`` is true, so are ``every`` and one alternative.
+
+    Args:
+        when: Bits, or ALWAYS.
+        every: Literals that must all be true.
+        one: Literals of which each alone is an alternative.
+        any_of: Masks, each an alternative as a whole. The empty mask asks for nothing.
+    """
+    many: list[int] = []
+    asked = bool(one)
+    for mask in any_of:
+        asked = True
+        if not mask:
+            return when, every, 0, ()
+        if mask & (mask - 1):
+            many.append(mask)
+        else:
+            one |= mask
+    if len(many) == 1 and not one:
+        return when, every | many[0], 0, ()
+    if asked and not many and not one & (one - 1):
+        return when, every | one, 0, ()
+    return when, every, one, tuple(many)
+
+
+def whole_groups(required: int, groups: Sequence[int], may: int) -> list[Clause]:
+    """The clauses that say: beyond the required bits, only whole groups.
+
+    Args:
+        required: The bits that may be there without any group.
+        groups: Masks.
+        may: The bits that a mask may have; no others are spoken of.
+    """
+    # Bits that are in the same groups share a clause.
+    shared: list[tuple[int, tuple[int, ...]]] = [(may & ~required, ())]
+    for group in groups:
+        for index in range(len(shared)):
+            some, containing = shared[index]
+            if within := some & group:
+                shared[index] = within, (*containing, group)
+                if rest := some & ~group:
+                    shared.append((rest, containing))
+    return [
+        clause(some, any_of=containing) if containing else clause(ALWAYS, absent(some))
+        for some, containing in shared
+        if some
+    ]
+
+
+def solve(
+    must: int, may: int, clauses: Sequence[Clause], groups: Sequence[int], budget: Budget
+) -> int | None:
     """The best mask M with ``must`` inside M, M inside ``may``, on which every clause holds.
 
-    Best: of the vectors (wish inside M, ...) the lexicographically greatest; of these the mask
-    with the fewest bits; of these the smallest number. None if there is no such mask.
+    Best: of the vectors (group inside M, ...) the lexicographically greatest; of these the mask
+    with the fewest bits; of these the smallest number.
+
+    Returns:
+        The mask, or None if there is none.
+
+    Raises:
+        OutOfSteps: The budget is used up.
     """
-    packed = _packed(clauses)
-    found = _search(must, may, packed, may.bit_count())
-    if found is None:
+    if must & ~may:
         return None
-    for wish in wishes:
-        if wish & ~found:  # pragma: no mutate: a shortcut, what is found has the wish already
-            better = _search(must | wish, may, packed, may.bit_count())
-            if better is None:
-                continue
-            found = better
-        must |= wish
-    return _smallest(must, may, packed, found)
-
-
-def possible(must: int, may: int, clauses: Iterable[Clause], budget=None) -> bool:
-    """Whether there is any mask as :func:`solve` wants it; cheaper than the best one."""
-    return _search(must, may, _packed(clauses), may.bit_count()) is not None
-
-
-def _packed(clauses: Iterable[Clause]) -> list[Packed]:
-    packed: list[Packed] = []
-    for clear, ways in clauses:
-        single = 0
-        for way in ways:
-            if not way & (way - 1):
-                single |= way
-        if 0 not in ways:  # the empty mask lies in every mask: nothing is asked
-            packed.append((clear, single, tuple([way for way in ways if way & (way - 1)])))
-    return packed
-
-
-def _smallest(must: int, may: int, clauses: Sequence[Packed], found: int) -> int:
-    # From any mask to the best: fewer bits until there are no fewer, then each high bit spared.
-    while (
-        must != found and (fewer := _search(must, may, clauses, found.bit_count() - 1)) is not None
-    ):
-        found = fewer
-    count = found.bit_count()
-    while rest := found & ~must:
-        highest = 1 << (rest.bit_length() - 1)
-        may &= found | (highest - 1)
-        spared = _search(must, may & ~highest, clauses, count)
-        if spared is None:
-            must |= highest
-        else:
-            found = spared
-    return found
-
-
-def _search(must: int, may: int, clauses: Sequence[Packed], limit: int) -> int | None:
-    # Some mask of at most ``limit`` bits, or None if there is none.
-    state = _propagate(must, may, clauses)
-    if state is None:
+    wanted = must
+    groups = [group for group in groups if not group & ~may]
+    for group in groups:
+        wanted |= group
+    budget.spend(len(clauses))
+    if _holds(wanted, clauses):
+        return wanted  # all groups, and no bit that is in neither must nor a group
+    state = _propagate(_literals(must, may), clauses, budget)
+    found = _search(state, 64, budget)
+    if state is None or found is None:
         return None
-    must, may, clauses = state
-    room = limit - must.bit_count()
-    demands = [(one, ways) for clear, one, ways in clauses if not clear & ~must]
-    if not demands:
-        return must if room >= 0 else None
-    options = [_bits_of(must, one, ways) for one, ways in demands]
-    uses = _uses(options)
-    if _covering(options, uses) > room:
-        return None
-    if _packing(must, demands) > room:
-        return None
-    bit = max(uses, key=uses.__getitem__)
-    found = _search(must | bit, may, clauses, limit)
-    return _search(must, may & ~bit, clauses, limit) if found is None else found
+    for group in groups:
+        if group & ~state[0]:
+            better = _propagate(state[0] | group, state[1], budget)
+            mask = _search(better, 64, budget) if group & ~found else found
+            if better is not None and mask is not None:
+                state, found = better, mask
+    return _smallest(state, found, budget)
 
 
-def _propagate(  # noqa: C901  # the innermost loop: calls would double its cost
-    must: int, may: int, clauses: Sequence[Packed]
-) -> tuple[int, int, Sequence[Packed]] | None:
+def possible(must: int, may: int, clauses: Sequence[Clause], budget: Budget) -> bool:
+    """Whether there is any mask as :func:`solve` wants it; cheaper than the best one.
+
+    Raises:
+        OutOfSteps: The budget is used up.
+    """
+    if must & ~may:
+        return False
+    return _search(_propagate(_literals(must, may), clauses, budget), 64, budget) is not None
+
+
+def core(
+    must: int,
+    may: int,
+    fixed: Sequence[Clause],
+    parts: Sequence[Sequence[Clause]],
+    budget: Budget,
+) -> tuple[int, tuple[int, ...], bool]:
+    """A minimal set of bits and parts that is impossible: nothing of it can be left out.
+
+    Call it where no mask has all of ``must`` under ``fixed`` and all ``parts``. The set depends on
+    the order of the parts and on nothing else: the last part of the shortest impossible prefix
+    belongs to it, then the last one of the shortest prefix that is impossible together with
+    that, and so on; then the same with the bits of ``must``, lowest first.
+
+    Returns:
+        The bits, the indices of the parts, in order, and whether the set is minimal: when the
+        budget ends meanwhile, it is impossible, too, but something may be left out of it.
+    """
+    minimal = True
+
+    def needed(known: _State, items: Sequence[_Item]) -> list[_Item]:
+        # Of items that are impossible together with what is known, the minimal set, by halves:
+        # of the second half what is needed beside the whole first one, then of the first half
+        # what is needed beside that.
+        nonlocal minimal
+        if len(items) == 1:
+            return list(items)
+        first, second = items[: len(items) // 2], items[len(items) // 2 :]
+        late: list[_Item] = list(second)
+        try:
+            with_first = _with(known, first, budget)
+            late = needed(with_first, second) if with_first else []
+            with_late = _with(known, late, budget) if late else known
+        except OutOfSteps:
+            minimal = False
+            return [*first, *late]
+        return [*needed(with_late, first), *late] if with_late else late
+
+    def minimum(required: int, clauses: Sequence[Clause], items: list[_Item]) -> list[_Item]:
+        nonlocal minimal
+        try:
+            known = _with((_literals(required, may), []), [(0, clauses)], budget)
+        except OutOfSteps:
+            minimal = False
+            return items
+        return needed(known, items) if known and items else []
+
+    used = [index for index, _ in minimum(must, fixed, list(enumerate(parts)))]
+    clauses = [*fixed, *chain.from_iterable(parts[index] for index in used)]
+    bits = [1 << number for number in range(64) if must >> number & 1]
+    kept = minimum(0, clauses, [(bit, [clause(ALWAYS, bit)]) for bit in bits])
+    return sum(bit for bit, _ in kept), tuple(used), minimal
+
+
+# What is known to be true, and the clauses that are still open.
+_State = tuple[int, list[Clause]]
+_Item = tuple[int, Sequence[Clause]]
+
+
+def _literals(must: int, may: int) -> int:
+    return must | ALWAYS | absent(MASK & ~may)
+
+
+def _holds(mask: int, clauses: Iterable[Clause]) -> bool:
+    true = _literals(mask, mask)
+    for when, every, one, many in clauses:
+        if when & true and (
+            every & ~true
+            or ((one or many) and not one & true and all([way & ~true for way in many]))
+        ):
+            return False
+    return True
+
+
+def _with(state: _State, items: Iterable[_Item], budget: Budget) -> _State | None:
+    # A state and more clauses; None if they are impossible.
+    known, clauses = state
+    more = _propagate(known, [*clauses, *chain.from_iterable([c for _, c in items])], budget)
+    return None if _search(more, 64, budget) is None else more
+
+
+def _propagate(known: int, clauses: Sequence[Clause], budget: Budget) -> _State | None:
     # Every conclusion that one clause alone allows, and the clauses still open; None: no mask.
+    false = _negated(known)
+    if known & false:
+        return None
     while True:
-        before = must, may
-        rest: list[Packed] = []
-        for clear, one, ways in clauses:
-            if clear & ~may or one & must:
-                continue
-            one &= may  # noqa: PLW2901  # what is left of it
-            if ways:
-                ways = tuple([way for way in ways if not way & ~may])  # noqa: PLW2901  # as above
-                if any(not way & ~must for way in ways):
+        before = known
+        budget.spend(len(clauses))
+        rest: list[Clause] = []
+        for item in clauses:
+            when, every, one, many = item
+            if many:
+                budget.spend(len(many))
+            if when & known:
+                if every & ~known:
+                    known |= every
+                    false |= _negated(every)
+                    if known & false:
+                        return None
+                if one & known or not (one or many):
                     continue
-            undecided = clear & ~must
-            if not one and not ways:
-                if not undecided:
+                one &= ~false
+                if many:
+                    many = tuple([mask for mask in many if not mask & false])
+                    if not all([mask & ~known for mask in many]):
+                        continue
+                if one & (one - 1) or len(many) + bool(one) > 1:
+                    rest.append((ALWAYS, 0, one, many))
+                    continue
+                forced = one or (many[0] if many else 0)
+                if not forced:
                     return None
-                if not undecided & (undecided - 1):
-                    may &= ~undecided
-                    continue
-            elif not undecided and (forced := _only_way(one, ways)):
-                must |= forced
-                continue
-            rest.append((clear, one, ways))
-        if must & ~may:
-            return None
-        if (must, may) == before:
-            return must, may, rest
+                known |= forced
+                false |= _negated(forced)
+            elif when := when & ~false:
+                if every & false or (
+                    (one or many) and not one & ~false and all([mask & false for mask in many])
+                ):
+                    known |= absent(when)
+                    false |= when
+                else:
+                    rest.append(item)
+        if known == before:
+            return known, rest
+        rest.reverse()  # then neither order of a chain of rules takes a round for each of them
         clauses = rest
 
 
-def _only_way(one: int, ways: tuple[int, ...]) -> int:
-    # The single way that is left, or 0 where there are several.
-    if not ways:
-        return 0 if one & (one - 1) else one
-    return ways[0] if not one and len(ways) == 1 else 0
+def _negated(literals: int) -> int:
+    return (literals & _BITS) << _SHIFT | literals >> _SHIFT
 
 
-def _bits_of(must: int, one: int, ways: Iterable[int]) -> int:
-    # The bits that could help to meet a demand.
-    for way in ways:
-        one |= way & ~must
-    return one
+def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
+    # Some mask of at most ``limit`` bits, or None if there is none.
+    if state is None:
+        return None
+    known, clauses = state
+    mask = known & MASK
+    room = limit - mask.bit_count()
+    if room < 0:
+        return None
+    # A demand with an alternative that some bit is absent is met by leaving that bit out.
+    demands = [(one, many) for when, _, one, many in clauses if when & known and not one >> _SHIFT]
+    if not demands:
+        return mask
+    budget.spend(len(demands))
+    useful = [_union(many, one) & ~known for one, many in demands]
+    if room < len(demands) and _packing(mask, demands, useful) > room:
+        return None
+    bit = _most_common(useful)
+    found = _search(_propagate(known | bit, clauses, budget), limit, budget)
+    if found is None:
+        found = _search(_propagate(known | absent(bit), clauses, budget), limit, budget)
+    return found
 
 
-def _uses(options: Iterable[int]) -> dict[int, int]:
-    # How many demands each bit could help to meet.
-    uses: dict[int, int] = {}
-    for touched in options:
-        while touched:
-            bit = touched & -touched
-            uses[bit] = uses.get(bit, 0) + 1
-            touched ^= bit  # noqa: PLW2901  # the rest of it
-    return uses
+def _union(masks: Iterable[int], mask: int = 0) -> int:
+    for other in masks:
+        mask |= other
+    return mask
 
 
-def _packing(must: int, demands: Iterable[tuple[int, tuple[int, ...]]]) -> int:
-    # A lower bound of the bits still needed: demands that share no bit add up.
+def _packing(mask: int, demands: Sequence[tuple[int, tuple[int, ...]]], useful: Sequence[int]) -> int:
+    # A lower bound of the bits still needed: demands that have no bit in common add up.
     needed = seen = 0
-    for one, ways in sorted(demands, key=_openness):
-        touched = _bits_of(must, one, ways)
-        if not touched & seen:
-            seen |= touched
-            needed += 1 if one else min([(way & ~must).bit_count() for way in ways])
+    for index in sorted(range(len(demands)), key=lambda index: useful[index].bit_count()):
+        if not useful[index] & seen:
+            seen |= useful[index]
+            one, many = demands[index]
+            needed += 1 if one else min([(way & ~mask).bit_count() for way in many])
     return needed
 
 
-def _openness(demand: tuple[int, tuple[int, ...]]) -> int:
-    return demand[0].bit_count() + len(demand[1])
+def _most_common(masks: Iterable[int]) -> int:
+    # The bit that is in most of the masks; the lowest of several. The counters of all bits are
+    # kept side by side: planes[n] has the bits whose count has the binary digit n.
+    planes: list[int] = []
+    for mask in masks:
+        carry = mask
+        for index, plane in enumerate(planes):
+            planes[index], carry = plane ^ carry, plane & carry
+            if not carry:
+                break
+        if carry:
+            planes.append(carry)
+    best = -1
+    for plane in reversed(planes):
+        best = best & plane or best
+    return best & -best
 
 
-def _covering(options: Sequence[int], uses: dict[int, int]) -> int:
-    # Another lower bound: a demand whose most useful bit meets n demands costs 1/n bit or more.
-    cost = 0
-    for bit, count in sorted(uses.items(), key=itemgetter(1), reverse=True):
-        left = [touched for touched in options if not touched & bit]
-        cost += (len(options) - len(left)) * _UNIT // count
-        options = left
-    return -(-cost // _UNIT)
-
-STEPS = 2_000_000
-class OutOfSteps(Exception): ...
-class Budget:
-    def __init__(self, steps=STEPS): self.left = steps
-    def spend(self, n): self.left -= n
-def whole_groups(required, groups, may):
-    rest = may & ~required; out=[]
-    while rest:
-        bit = rest & -rest; rest ^= bit
-        out.append((bit, tuple([g for g in groups if g & bit])))
-    return out
-def core(must, may, fixed, parts, budget):
-    kept = list(range(len(parts)))
-    cl = lambda ks: [*fixed, *(c for k in ks for c in parts[k])]
-    for k in list(kept):
-        without = [o for o in kept if o != k]
-        if not possible(must, may, cl(without)): kept = without
-    rest = must
-    while rest:
-        bit = rest & -rest; rest ^= bit
-        if not possible(must & ~bit, may, cl(kept)): must &= ~bit
-    return must, tuple(kept), True
+def _smallest(state: _State, found: int, budget: Budget) -> int:
+    # From any mask to the best: fewer bits until there are no fewer, then each high bit spared.
+    while (fewer := _search(state, found.bit_count() - 1, budget)) is not None:
+        found = fewer
+    count = found.bit_count()
+    known, clauses = state
+    while rest := found & ~known:
+        highest = 1 << (rest.bit_length() - 1)
+        known |= absent(MASK & ~found & -highest)  # none beyond it: that number would be larger
+        without = _propagate(known | absent(highest), clauses, budget)
+        spared = _search(without, count, budget)
+        if without is None or spared is None:
+            known |= highest
+        else:
+            found = spared
+            known, clauses = without
+    return found

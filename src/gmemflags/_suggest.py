@@ -1,4 +1,8 @@
-"""Suggestions: what to change so that a refused request is granted, each tried on the host."""
+"""Suggestions: what to change so that a refused request is granted, each tried on the host.
+
+None of them abandons what was asked for: no need is dropped, no pin is loosened, and a flag is
+preferred instead of required only if something that was required is left.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from functools import partial
 
 from attrs import evolve
 
-from gmemflags._catalog import Need, Prerequisites, Request, Scope
+from gmemflags._catalog import Prerequisites, Request, Scope
 from gmemflags._decision import Verdict, granted_mask
-from gmemflags._format import describe, describe_mask, format_need
+from gmemflags._explain import caveats
+from gmemflags._format import describe, describe_mask
 from gmemflags._host import Support
 from gmemflags._masks import bits
 from gmemflags._problems import Suggestion
@@ -21,10 +26,11 @@ Change = tuple[str, Callable[[Request], Request]]
 _AT_MOST = 3
 
 
-def suggestions(verdict: Verdict) -> tuple[Suggestion, ...]:
+def suggestions(verdict: Verdict) -> tuple[tuple[Suggestion, ...], bool]:
     """Every single change that helps, else one minimal set of changes; at most three.
 
-    What the budget of the negotiation does not suffice for is left out.
+    Returns:
+        The suggestions, and whether all changes were tried: False if the budget ended before.
     """
     support, request = verdict.negotiation.support, verdict.negotiation.request
     budget = Budget(verdict.steps_left)
@@ -37,12 +43,12 @@ def suggestions(verdict: Verdict) -> tuple[Suggestion, ...]:
             if single:
                 singles.append(single)
             if len(singles) == _AT_MOST:
-                return tuple(singles)
+                return tuple(singles), True
         if not singles:
             singles.extend(_minimal(support, request, changes, budget))
     except OutOfSteps:
-        pass
-    return tuple(singles)
+        return tuple(singles), False
+    return tuple(singles), True
 
 
 def _tried(
@@ -52,9 +58,18 @@ def _tried(
     for _, change in changes:
         changed = change(changed)
     mask = granted_mask(support, changed, budget)
-    if mask is None:
+    if mask is None or (request.required and not mask):
         return None
-    return Suggestion(change="; ".join(text for text, _ in changes), request=changed, mask=mask)
+    text = "; ".join(text for text, _ in changes)
+    against = list(caveats(support, mask, changed.until))
+    if changed.scope is Scope.SYSTEM and request.scope is Scope.VM:
+        against.append("an upper bound says nothing about one VM")
+    return Suggestion(
+        change=f"{text}, which gives {describe_mask(mask, support.catalog)}",
+        request=changed,
+        mask=mask,
+        caveats=tuple(against),
+    )
 
 
 def _minimal(
@@ -85,20 +100,13 @@ def _changes(support: Support, request: Request, budget: Budget) -> Iterator[Cha
         )
     for bit in bits(request.forbidden & catalog.named):
         yield f"do not forbid {describe(bit, catalog)}", partial(_allow, bit)
-    for bit in bits(request.required):
+    for bit in bits(request.required & catalog.named):
         yield f"prefer {describe(bit, catalog)} instead of requiring it", partial(_prefer, bit)
     yield from _earlier_stage(support, request, budget)
-    for need in request.needs:
-        yield f"drop the need for {format_need(need)}", partial(_without, need)
-    if request.scope is Scope.VM:
+    if request.scope is Scope.VM and support.scope is Scope.SYSTEM:
         yield (
             "ask for an upper bound only (system scope)",
             lambda changed: evolve(changed, scope=Scope.SYSTEM),
-        )
-    if request.digest is not None:
-        yield (
-            "drop the binding to the other catalog",
-            lambda changed: evolve(changed, digest=None),
         )
 
 
@@ -111,7 +119,7 @@ def _earlier_stage(support: Support, request: Request, budget: Budget) -> Iterat
         if granted_mask(support, evolve(request, until=stage), budget) is not None
     ]
     for stage in helpful[-1:] or earlier[:1]:
-        yield f"let rules count until {stage} only", partial(_until, stage)
+        yield f"ask only until {stage} (until=Stage.{stage.name})", partial(_until, stage)
 
 
 def _require(mask: int, request: Request) -> Request:
@@ -128,7 +136,3 @@ def _prefer(bit: int, request: Request) -> Request:
 
 def _until(stage: Stage, request: Request) -> Request:
     return evolve(request, until=stage)
-
-
-def _without(need: Need, request: Request) -> Request:
-    return evolve(request, needs=[other for other in request.needs if other != need])

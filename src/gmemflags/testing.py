@@ -1,35 +1,58 @@
-"""Fakes for the tests of those who use this library: a host that is a table.
+"""Fakes for the tests of those who use this library: hosts that are tables, and VMs without KVM.
 
-A :class:`FakeBackend` passes the same contract tests as the real one, and never touches a host.
+A :class:`FakeBackend` passes the same contract tests as the real one, and never touches a host. A
+:class:`FakeVm` also makes files, so that allocation code is tested without KVM. ``hosts`` are the
+hosts of ``gmemflags show --host``, by name.
 
 >>> from gmemflags import query
->>> from gmemflags.testing import FakeBackend
->>> backend = FakeBackend({234: 1, 244: 0x3})  # capability number: answer
+>>> from gmemflags.testing import FakeBackend, hosts
+>>> backend = FakeBackend({"GUEST_MEMFD": 1, 244: 0x3})  # by name or by number
 >>> hex(query(backend).mask), backend.asked
 ('0x3', [231, 233, 234, 235, 244])
+>>> str(query(hosts["linux-6.18-aarch64"].vm()).flags)
+'MMAP|INIT_SHARED'
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from errno import EINVAL
+from types import TracebackType
 from typing import Self
 
+from attrs import frozen
+
 from gmemflags import _mainline as uapi
-from gmemflags._catalog import Scope
-from gmemflags._exceptions import CapabilityQueryError, InvalidMaskError
-from gmemflags._host import Backend, HostFacts
+from gmemflags._catalog import Catalog, Scope, capability_name
+from gmemflags._create import VmBackend, create
+from gmemflags._decision import applicable
+from gmemflags._exceptions import (
+    CapabilityQueryError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    Unavailable,
+    safe_repr,
+)
+from gmemflags._host import Backend, HostFacts, query
+from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, u64
-from gmemflags._values import checked_tuple
+from gmemflags._resolve import Resolution
+from gmemflags._rules import Stage
 
-__all__ = ["FakeBackend"]
+__all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
 
-DEFAULT_HOST = HostFacts(kernel="6.18.0", machine="x86_64", vm_type=0)
 # What a default x86-64 VM on Linux 6.18 answers besides its flags.
-_DEFAULT = {
+_DEFAULT: dict[int | str, int | OSError] = {
     uapi.KVM_CAP_USER_MEMORY2: 1,
     uapi.KVM_CAP_GUEST_MEMFD: 1,
     uapi.KVM_CAP_VM_TYPES: 1,
 }
+
+
+def _default_host(scope: Scope) -> HostFacts:
+    vm_type = 0 if scope is Scope.VM else None
+    return HostFacts(kernel="6.18.0", machine="x86_64", vm_type=vm_type)
 
 
 def _signed(value: int, width: int) -> int:
@@ -37,28 +60,57 @@ def _signed(value: int, width: int) -> int:
     return value - (1 << width) if value >> (width - 1) else value
 
 
+def _number(capability: int | str, catalog: Catalog) -> int:
+    if isinstance(capability, str):
+        number = catalog.capabilities.get(capability_name(capability))
+        if number is not None:
+            return number
+    elif type(capability) is int:
+        return capability
+    raise TypeError(
+        f"answers go by number or by a name that {catalog.name} numbers,"
+        f" not by {safe_repr(capability)}"
+    )
+
+
 class FakeBackend(Backend):
     """A backend that answers from a table, like a kernel: what is not in it answers 0.
 
-    ``answers``: by capability number, the C long to return, or an OSError to fail with. The
-    default facts are those of a default x86-64 VM. ``asked`` records every number, in order.
-    Raises TypeError for answers by anything but a number: they would never be given.
+    Args:
+        answers: By capability, by its number or its name: the C long to return, or an OSError to
+            fail with.
+        scope: Whether it answers like /dev/kvm or like a VM.
+        host: The facts; by default those of an x86-64 host, and of a VM of type 0 at VM scope.
+        origin: Who answers, as text.
+        catalog: The tree that numbers the names in ``answers``.
+
+    Raises:
+        TypeError: An answer by anything else: it would never be given.
+        ValueError: A VM type at system scope.
     """
 
     def __init__(
         self,
-        answers: Mapping[int, int | OSError],
+        answers: Mapping[int, int | OSError]
+        | Mapping[str, int | OSError]
+        | Mapping[int | str, int | OSError],
         *,
         scope: Scope = Scope.VM,
-        host: HostFacts = DEFAULT_HOST,
+        host: HostFacts | None = None,
         origin: str = "a fake host",
+        catalog: Catalog = MAINLINE,
     ) -> None:
-        checked_tuple(answers, int, "answers by capability number")
-        self.answers: dict[int, int | OSError] = dict(answers)
+        self.answers: dict[int, int | OSError] = {
+            _number(capability, catalog): answer for capability, answer in answers.items()
+        }
         self.asked: list[int] = []
+        """Every number that was asked, in order."""
+        self.catalog = catalog
         self._scope = scope
-        self._host = host
+        self._host = _default_host(scope) if host is None else host
         self._origin = origin
+        if scope is Scope.SYSTEM and self._host.vm_type is not None:
+            raise ValueError("a backend of system scope has no VM type")
 
     @property
     def scope(self) -> Scope:
@@ -76,7 +128,11 @@ class FakeBackend(Backend):
         return self._host
 
     def check_extension(self, number: int) -> int:
-        """The answer of the table; an OSError in it becomes a CapabilityQueryError."""
+        """The answer of the table.
+
+        Raises:
+            CapabilityQueryError: The table has an OSError.
+        """
         self.asked.append(number)
         answer = self.answers.get(number, 0)
         if isinstance(answer, OSError):
@@ -86,7 +142,15 @@ class FakeBackend(Backend):
         return answer
 
     @classmethod
-    def narrow(cls, flags: int) -> Self:
+    def narrow(
+        cls,
+        flags: int,
+        *,
+        scope: Scope = Scope.VM,
+        host: HostFacts | None = None,
+        origin: str = "a fake host",
+        catalog: Catalog = MAINLINE,
+    ) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
 
         Raises:
@@ -95,31 +159,239 @@ class FakeBackend(Backend):
         word = u64(flags)
         if word > WORD:
             raise InvalidMaskError(f"{word:#x}", "a word: an int in [0, 2**32) is needed")
-        return cls({**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)})
+        answers = {**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)}
+        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
 
     @classmethod
-    def split(cls, flags: int, *, flags_hi: int) -> Self:
+    def split(
+        cls,
+        flags: int,
+        *,
+        flags_hi: int,
+        scope: Scope = Scope.VM,
+        host: HostFacts | None = None,
+        origin: str = "a fake host",
+        catalog: Catalog = MAINLINE,
+    ) -> Self:
         """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
         mask = u64(flags)
-        return cls(
-            {
-                **_DEFAULT,
-                uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(mask & WORD, 32),
-                flags_hi: _signed(mask >> 32, 32),
-            }
-        )
+        answers = {
+            **_DEFAULT,
+            uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(mask & WORD, 32),
+            flags_hi: _signed(mask >> 32, 32),
+        }
+        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
 
     @classmethod
-    def wide(cls, flags: int) -> Self:
+    def wide(
+        cls,
+        flags: int,
+        *,
+        scope: Scope = Scope.VM,
+        host: HostFacts | None = None,
+        origin: str = "a fake host",
+        catalog: Catalog = MAINLINE,
+    ) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
-        Nobody can tell it from a host with a word while none of bits 63:32 is set.
+        It cannot be told from a host with a word while none of bits 63:32 is set.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
-        return cls({**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)})
+        answers = {**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)}
+        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
+
+
+class FakeVm(FakeBackend, VmBackend):
+    """A VM that is a table, and makes files: a memfd for each guest_memfd.
+
+    It refuses with EINVAL what its table does not list, and what the rules of ``catalog`` refuse
+    at stage CREATE. Rules of BIND and ACCESS are not played: its files can always be mapped.
+    """
+
+    def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
+        """See :meth:`gmemflags.VmBackend.create_guest_memfd`."""
+        return create(self, size, flags, lambda mask: self._memfd(size, mask))
+
+    def _memfd(self, size: int, mask: int) -> int:
+        support = query(self, self.catalog)
+        rules = applicable(support, Stage.CREATE)
+        if (
+            not support.guest_memfd
+            or mask & ~support.mask
+            or not all(rule.holds(mask) for rule in rules)
+        ):
+            raise OSError(EINVAL, os.strerror(EINVAL))
+        fd = os.memfd_create("fake guest_memfd")
+        try:
+            os.truncate(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+
+@frozen(kw_only=True)
+class KnownHost:
+    """What a host answers, by capability number: on /dev/kvm, and on a VM of each type.
+
+    Args:
+        name: As in ``gmemflags show --host NAME``.
+        recorded: Whether a real host was asked; else its kernel's sources were read.
+        source: The host, or the citation.
+        kernel: As ``uname -r`` says it.
+        machine: As ``uname -m`` says it.
+        on_system: The answers of /dev/kvm. What is not there answers 0.
+        on_vm: The answers of a VM, by VM type.
+    """
+
+    name: str
+    recorded: bool
+    source: str
+    kernel: str
+    machine: str
+    on_system: Mapping[int, int]
+    on_vm: Mapping[int, Mapping[int, int]]
+
+    @property
+    def how(self) -> str:
+        """``recorded`` or ``derived``."""
+        return "recorded" if self.recorded else "derived"
+
+    @property
+    def system(self) -> FakeBackend:
+        """Its /dev/kvm."""
+        origin = f"/dev/kvm of {self.name} ({self.how})"
+        facts = HostFacts(kernel=self.kernel, machine=self.machine)
+        return FakeBackend(self.on_system, scope=Scope.SYSTEM, host=facts, origin=origin)
+
+    def vm(self, vm_type: int = 0) -> FakeVm:
+        """A VM of ``vm_type``.
+
+        Raises:
+            KvmUnavailableError: The host makes no VM of that type.
+        """
+        what = f"VM of type {vm_type}"
+        if vm_type not in self.on_vm:
+            problem = f"{self.name} has no such VM"
+            raise KvmUnavailableError(EINVAL, problem, what, Unavailable.NO_VM)
+        origin = f"{what} of {self.name} ({self.how})"
+        facts = HostFacts(kernel=self.kernel, machine=self.machine, vm_type=vm_type)
+        return FakeVm(self.on_vm[vm_type], host=facts, origin=origin)
+
+
+_COMMIT_PRIVATE = (
+    'Linux commit 89ea60c2c7b5 ("KVM: x86: Add support for "protected VMs" that can utilize private'
+    ' memory"), v6.8'
+)
+_COMMIT_MEMORY2 = 'Linux commit bb58b90b1a8f ("KVM: Introduce KVM_SET_USER_MEMORY_REGION2"), v6.8'
+_COMMIT_GUEST_MEMFD = (
+    'Linux commit a7800aa80ea4 ("KVM: Add KVM_CREATE_GUEST_MEMFD ioctl() for guest-specific backing'
+    ' memory"), v6.8'
+)
+_FIRECRACKER = (
+    "the flags of Firecracker's secret-freedom kernels (6.18-based, 2026); mail"
+    ' "Direct Map Removal Support for guest_memfd", v12, 10 Apr 2026; their names are in'
+    " --catalog firecracker-secret-free"
+)
+
+
+# 231 USER_MEMORY2, 233 MEMORY_ATTRIBUTES, 234 GUEST_MEMFD, 235 VM_TYPES, 244 GUEST_MEMFD_FLAGS
+_NO_KVM_6_8 = {231: 0, 233: 0, 234: 0, 235: 0, 244: 0}
+_X86_6_18 = {231: 1, 233: 0, 234: 1, 235: 1, 244: 3}
+_PRIVATE_6_8 = {231: 1, 233: 8, 234: 1, 235: 0b11, 244: 0}
+_CONFIDENTIAL = {231: 1, 233: 8, 234: 1, 235: 0b11_0011, 244: 3}
+_PRIVATE_6_18 = {**_CONFIDENTIAL, 244: 1}
+_ARM64 = {231: 1, 233: 0, 234: 1, 235: 0, 244: 3}
+_RISCV64 = {231: 1, 233: 0, 234: 0, 235: 0, 244: 0}
+_SECRET_FREE = {231: 1, 233: 0, 234: 1, 235: 1, 244: 0xF, 245: 1}
+
+hosts: Mapping[str, KnownHost] = {
+    host.name: host
+    for host in (
+        KnownHost(
+            name="linux-6.7-x86_64",
+            recorded=False,
+            source=f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}",
+            kernel="6.7",
+            machine="x86_64",
+            on_system=_NO_KVM_6_8,
+            on_vm={0: _NO_KVM_6_8},
+        ),
+        KnownHost(
+            name="linux-6.8-x86_64",
+            recorded=False,
+            source=f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}",
+            kernel="6.8",
+            machine="x86_64",
+            on_system=_PRIVATE_6_8,
+            on_vm={0: {**_PRIVATE_6_8, 233: 0, 234: 0}, 1: _PRIVATE_6_8},
+        ),
+        KnownHost(
+            name="linux-6.18-x86_64",
+            recorded=True,
+            source="Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only",
+            kernel="6.18.44",
+            machine="x86_64",
+            on_system=_X86_6_18,
+            on_vm={0: _X86_6_18},
+        ),
+        KnownHost(
+            name="linux-6.18-x86_64-confidential",
+            recorded=False,
+            source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP (type 4)"
+            " and TDX (type 5)",
+            kernel="6.18",
+            machine="x86_64",
+            on_system=_CONFIDENTIAL,
+            on_vm={
+                0: {**_CONFIDENTIAL, 233: 0},
+                **dict.fromkeys((1, 4, 5), _PRIVATE_6_18),
+            },
+        ),
+        KnownHost(
+            name="linux-6.18-aarch64",
+            recorded=False,
+            source=uapi.COMMIT_ARM64,
+            kernel="6.18",
+            machine="aarch64",
+            on_system=_ARM64,
+            on_vm={0: _ARM64},
+        ),
+        KnownHost(
+            name="linux-6.18-riscv64",
+            recorded=False,
+            source=f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}",
+            kernel="6.18",
+            machine="riscv64",
+            on_system=_RISCV64,
+            on_vm={0: _RISCV64},
+        ),
+        KnownHost(
+            name="firecracker-secret-free-x86_64",
+            recorded=False,
+            source=_FIRECRACKER,
+            kernel="6.18",
+            machine="x86_64",
+            on_system=_SECRET_FREE,
+            on_vm={0: _SECRET_FREE},
+        ),
+    )
+}
+"""The hosts that come with this library, recorded or derived from kernel sources, by name."""

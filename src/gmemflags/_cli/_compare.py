@@ -13,7 +13,7 @@ from gmemflags._cli._pool import Pool, add_choice, support_of
 from gmemflags._cli._status import CommandError, Status
 from gmemflags._format import format_mask, format_rule
 from gmemflags._exceptions import CatalogError
-from gmemflags._fleet import Relation, compare
+from gmemflags._fleet import compare
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -46,7 +46,7 @@ def run(args: Namespace) -> int:
         emit(dumps(_content(comparison)))
     else:
         say(str(comparison))
-    return Status.YES if comparison.relation is Relation.EQUAL else Status.NO
+    return Status.YES if comparison.safe else Status.NO
 
 
 def _host(name: str, args: Namespace) -> Support:

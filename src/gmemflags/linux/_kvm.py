@@ -19,7 +19,7 @@ from attrs import evolve
 
 from gmemflags import _mainline as uapi
 from gmemflags._catalog import Scope
-from gmemflags._create import GuestMemfdCreateError, check_size, explained
+from gmemflags._create import VmBackend, create
 from gmemflags._exceptions import (
     CapabilityQueryError,
     KvmUnavailableError,
@@ -27,8 +27,8 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._host import Backend, HostFacts
-from gmemflags._masks import u64
 from gmemflags._resolve import Resolution
+from gmemflags._rules import architecture
 from gmemflags.linux._ioctl import Ioctl, multiarch, none_bits, system_ioctl
 
 _OPEN_REASONS = {
@@ -202,7 +202,7 @@ class Kvm(Descriptor):
         what = f"VM of type {safe_repr(vm_type if number < 0 else number)} on {self.origin}"
         if not 0 <= number < 1 << 32:
             raise KvmUnavailableError(EINVAL, os.strerror(EINVAL), what, Unavailable.NO_VM)
-        if self.host.machine in uapi.ARM64_MACHINES:
+        if architecture(self.host.machine or "") == "aarch64":
             size = self.check_extension(uapi.KVM_CAP_ARM_VM_IPA_SIZE)
             argument |= size if 0 < size < 40 else 0
         try:
@@ -215,7 +215,7 @@ class Kvm(Descriptor):
         return Vm(fd, what, evolve(self.host, vm_type=number), owned=True)
 
 
-class Vm(Descriptor):
+class Vm(Descriptor, VmBackend):
     """One VM: its answers are the ones to use for it.
 
     A context manager, which closes only what it opened itself.
@@ -261,6 +261,15 @@ class Vm(Descriptor):
         """``Scope.VM``."""
         return Scope.VM
 
+    def recheck(self) -> None:
+        """See :meth:`gmemflags.Backend.recheck`."""
+        try:
+            api_version(self)
+        except OSError:
+            return
+        problem = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
+        raise KvmUnavailableError(EINVAL, problem, self.origin, Unavailable.NOT_KVM)
+
     def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
         """Create a guest_memfd of ``size`` bytes and return its descriptor, close-on-exec.
 
@@ -275,18 +284,22 @@ class Vm(Descriptor):
 
         Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
         """
-        mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
-        check_size(size, mask)
-        resolution = flags if isinstance(flags, Resolution) else None
-        try:
-            fd = creator(self, size)(mask)
-        except OSError as error:
-            if error.errno == EINVAL and _is_system(self):
-                meaning = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
-                raise GuestMemfdCreateError(
-                    EINVAL, error.strerror or "", size, mask, meaning, None, resolution
-                ) from None
-            raise explained(error, self, size, mask, resolution) from None
+        return create(self, size, flags, creator(self, size))
+
+
+def creator(vm: Vm, size: int) -> Callable[[int], int]:
+    """A function that makes guest_memfd files of one size on one VM, all with one buffer.
+
+    It takes a mask and returns a new descriptor, close-on-exec; raises OSError.
+    """
+    # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
+    struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
+    address, _ = struct.buffer_info()
+    ioctl = caller(vm)
+
+    def call(mask: int) -> int:
+        struct[1] = mask
+        fd = ioctl(vm.fileno(), uapi.KVM_CREATE_GUEST_MEMFD, address)
         try:
             os.set_inheritable(fd, False)  # noqa: FBT003  # the standard library's own form
         except BaseException:
@@ -294,30 +307,7 @@ class Vm(Descriptor):
             raise
         return fd
 
-
-def creator(vm: Vm, size: int) -> Callable[[int], int]:
-    """A function that makes guest_memfd files of one size on one VM, all with one buffer.
-
-    It takes a mask and returns a new descriptor, without close-on-exec; raises OSError.
-    """
-    # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
-    struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
-    address, _ = struct.buffer_info()
-    ioctl = caller(vm)
-
-    def create(mask: int) -> int:
-        struct[1] = mask
-        return ioctl(vm.fileno(), uapi.KVM_CREATE_GUEST_MEMFD, address)
-
-    return create
-
-
-def _is_system(descriptor: Descriptor) -> bool:
-    try:
-        api_version(descriptor)
-    except OSError:
-        return False
-    return True
+    return call
 
 
 def _plain(vm_type: object) -> int:
