@@ -85,8 +85,9 @@ def capability_name(value: str) -> str:
     Raises:
         TypeError: ``value`` is not a str.
     """
-    (name,) = checked_tuple([value], str, "capabilities by their names")
-    return str(name).removeprefix("KVM_CAP_")
+    if isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        return str(value).removeprefix("KVM_CAP_")
+    raise TypeError(f"capabilities are wanted by their names, not {safe_repr(value)}")
 
 
 # What the bits of other capabilities are called, KVM_MEMORY_ATTRIBUTE_PRIVATE for one.
@@ -401,8 +402,10 @@ def _checked_capabilities(catalog: str, numbers: object) -> FrozenDict[str, int 
     found: dict[str, int | None] = {}
     seen: dict[int, str] = {}
     for given, number in cast("Mapping[object, object]", numbers).items():
-        name = _checked_tuple(catalog, [given], str, "capabilities by their names")[0]
-        name = capability_name(name)
+        try:
+            name = capability_name(cast("str", given))
+        except TypeError as error:
+            raise CatalogError(catalog, str(error)) from None
         if name in found:
             raise CatalogError(catalog, f"capability {name} is numbered twice")
         if number is None:

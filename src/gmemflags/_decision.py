@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from gmemflags._catalog import Capability, Need, Prerequisites, Request, Scope
 from gmemflags._exceptions import NegotiationTooHardError
@@ -21,21 +21,18 @@ from gmemflags._rules import Always, Requires, Rule, Stage
 from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, core, possible, solve, whole_groups
 
 
-@frozen
-class Negotiation:
-    """One host and one request, with what follows from them before any rule is applied.
-
-    ``misnamed``: bits that the caller's flag classes and the catalog call by different names.
-    ``usable``: bits that a mask may have: listed, named as the caller thinks, and not forbidden.
-    ``rules``: those that constrain the mask: up to ``until``, and on hosts of this kind or, where
-    the machine or the VM type is not known, perhaps of this kind.
-    """
+class Negotiation(NamedTuple):
+    """One host and one request, with what follows from them before any rule is applied."""
 
     support: Support
     request: Request
     misnamed: int
+    """Bits that the caller's flag classes and the catalog call by different names."""
     usable: int
+    """Bits that a mask may have: listed, named as the caller thinks, and not forbidden."""
     rules: tuple[Rule, ...]
+    """The rules that constrain the mask: up to ``until``, and on hosts of this kind or, where the
+    machine or the VM type is not known, perhaps of this kind."""
 
 
 class Finding(NamedTuple):
@@ -307,7 +304,7 @@ def _ungranted_bit(
     if reason:
         return reason, ()
     request = negotiation.request
-    alone = evolve(negotiation, request=evolve(request, prerequisites=Prerequisites.ADD))
+    alone = negotiation._replace(request=evolve(request, prerequisites=Prerequisites.ADD))
     found = _conflict(alone, request.required | bit, budget)
     if found:
         return found.reason, found.rules

@@ -113,6 +113,8 @@ class BitState(StrEnum):
 
 
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
+    if type(answers) is FrozenDict:
+        return answers
     return FrozenDict({capability_name(name): value for name, value in answers.items()})
 
 

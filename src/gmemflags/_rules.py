@@ -16,12 +16,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from enum import IntEnum
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
-from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr
+from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr, reduce_to_fields
 
 
 class Stage(IntEnum):
@@ -67,6 +67,11 @@ def architecture(machine: str) -> str | None:
     return _ARCHITECTURES.get(machine.strip().lower())
 
 
+def _kind(machine: str) -> str:
+    # The architecture, or for an unknown name the name itself.
+    return _ARCHITECTURES.get(machine) or architecture(machine) or machine.strip().lower()
+
+
 def vm_type_alone(vm_type: int, machine: str | None) -> int:
     """The type in an argument of KVM_CREATE_VM, which on arm64 has an address size in bits 7:0.
 
@@ -90,7 +95,11 @@ def _vm_types(values: Iterable[int]) -> tuple[int, ...]:
     return numbers
 
 
-@frozen(kw_only=True)
+def _kinds(hosts: Hosts) -> frozenset[str]:
+    return frozenset(map(_kind, hosts.machines))
+
+
+@frozen(kw_only=True, getstate_setstate=False)
 class Hosts:
     """The hosts that a rule applies to.
 
@@ -105,6 +114,11 @@ class Hosts:
     """Machine names as ``uname -m`` prints them; empty: any."""
     vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
     """VM types, the numbers that KVM_CREATE_VM takes; empty: any."""
+    _kinds: frozenset[str] = field(
+        init=False, eq=False, repr=False, default=Factory(_kinds, takes_self=True)
+    )
+
+    __reduce__ = reduce_to_fields
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
         """Whether a host is one of them.
@@ -131,18 +145,15 @@ class Hosts:
         return None if unknown and vm_type & ~0xFF in listed else False
 
     def _include_machine(self, machine: str | None) -> bool | None:
-        if not self.machines:
+        kinds = self._kinds
+        if not kinds:
             return True
-        if machine is None:
+        if not machine:
             return None
-        name = machine.strip().lower()
-        if any(name == listed.strip().lower() for listed in self.machines):
+        here = _kind(machine)
+        if here in kinds:
             return True
-        here = architecture(machine)
-        listed = {architecture(listed) for listed in self.machines}
-        if here is None or (here not in listed and None in listed):
-            return None
-        return here in listed
+        return False if here in _NAMES and all(kind in _NAMES for kind in kinds) else None
 
 
 @frozen
