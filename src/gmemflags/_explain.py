@@ -29,7 +29,7 @@ from gmemflags._format import (
     format_rule,
 )
 from gmemflags._host import Support
-from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE
+from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE, TAKEN
 from gmemflags._masks import WORD, bits, union
 from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
 from gmemflags._rules import Rule, Stage, architecture
@@ -305,6 +305,10 @@ def _condition(support: Support, rule: Rule) -> str:
     return f"It holds on {format_hosts(rule.hosts)}; of this host the {facts} is not known."
 
 
+# Where mainline answers capabilities whose names begin like this; elsewhere they are 0.
+_ANSWERED_ON = {"ARM": "aarch64", "S390": "s390x", "PPC": "ppc64"}
+
+
 def _doubts(negotiation: Negotiation) -> Iterator[str]:
     support = negotiation.support
     catalog, name = support.catalog, quote(support.catalog.name)
@@ -316,6 +320,14 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
         reason = need_reason(support, need) if need.optional else None
         if reason is not None:
             yield f"optional: {_need_message(support, Finding(reason, need=need))}"
+        number = catalog.capabilities.get(need.capability) or 0
+        owner = TAKEN.get(number, need.capability)
+        here = architecture(support.host.machine or "")
+        if owner != need.capability and here in (None, _ANSWERED_ON.get(owner.partition("_")[0])):
+            yield (
+                f"KVM_CAP_{quote(need.capability)} has the number {number} in {name}: a mainline"
+                f" kernel answers KVM_CAP_{owner} to it"
+            )
     if catalog.digest != MAINLINE.digest:
         if catalog.name == MAINLINE.name:
             yield (
