@@ -1,8 +1,8 @@
 """The decision: which mask, if any, a host and a request have in common, and else why not.
 
-Pure, total and deterministic. Every condition for a yes is checked here, once, and what is not met
-becomes a :class:`Finding`: a verdict carries its reasons, and nobody looks for them again. Sentences
-are made in ``_explain.py``.
+Pure, total and deterministic. Every condition for a yes is checked here, once, and what is not
+met becomes a :class:`Finding`: a verdict carries its reasons, and nobody looks for them again.
+Sentences are made in ``_explain.py``.
 """
 
 from __future__ import annotations
@@ -242,9 +242,7 @@ def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int,
     yield Reason.RULE_CONFLICT, named | must, []
 
 
-def obstacle(
-    support: Support, bit: int, until: Stage, budget: Budget
-) -> tuple[Rule, ...] | None:
+def obstacle(support: Support, bit: int, until: Stage, budget: Budget) -> tuple[Rule, ...] | None:
     """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
     request = Request(prerequisites=Prerequisites.ADD, until=until)
     negotiation = _negotiation(support, request)
@@ -257,7 +255,6 @@ class Fate(NamedTuple):
 
     bits: int
     role: Role
-    granted: bool
     reason: Reason
     rules: tuple[Rule, ...] = ()
 
@@ -276,13 +273,13 @@ def _bit_fate(verdict: Verdict, bit: int, groups: Sequence[Fate], budget: Budget
     request = negotiation.request
     role = _role(request, bit)
     if mask is None or role is Role.FORBIDDEN:
-        return Fate(bit, role, False, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
+        return Fate(bit, role, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
     if not bit & mask:
         reason, rules = _ungranted_bit(negotiation, mask, bit, groups, budget)
-        return Fate(bit, role, False, reason, rules)
+        return Fate(bit, role, reason, rules)
     if bit & _granted(request, mask, request.preferred):
-        return Fate(bit, role, True, Reason.GRANTED)
-    return Fate(bit, role, True, Reason.ADDED, _added_by(negotiation, mask, bit))
+        return Fate(bit, role, Reason.GRANTED)
+    return Fate(bit, role, Reason.ADDED, _added_by(negotiation, mask, bit))
 
 
 def _role(request: Request, bit: int) -> Role:
@@ -317,13 +314,13 @@ def _group_fate(verdict: Verdict, number: int, budget: Budget) -> Fate:
     negotiation, mask = verdict.negotiation, verdict.mask
     group = negotiation.request.preferred[number]
     if mask is not None and not group & ~mask:
-        return Fate(group, Role.GROUP, True, Reason.GRANTED)
+        return Fate(group, Role.GROUP, Reason.GRANTED)
     faults = (bit_reason(negotiation, bit) for bit in bits(group))
     reason = next(filter(None, faults), None)
     rules: tuple[Rule, ...] = ()
     if reason is None and mask is not None:
         reason, rules = _ungranted_group(negotiation, mask, number, budget)
-    return Fate(group, Role.GROUP, False, reason or Reason.REQUEST_REFUSED, rules)
+    return Fate(group, Role.GROUP, reason or Reason.REQUEST_REFUSED, rules)
 
 
 def _ungranted_group(

@@ -64,7 +64,7 @@ def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
         Outcome(
             bits=fate.bits,
             role=fate.role,
-            granted=fate.granted,
+            granted=fate.reason in {Reason.GRANTED, Reason.ADDED},
             reason=fate.reason,
             chain=fate.rules,
             message=_fate_message(verdict, fate),
@@ -203,7 +203,9 @@ def _rules_message(
     states = ", ".join(
         f"{describe(bit, support.catalog)} is {_state(negotiation, bit)}" for bit in bits(mentioned)
     )
-    return "; ".join(filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules))))
+    return "; ".join(
+        filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules)))
+    )
 
 
 def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
@@ -289,8 +291,7 @@ def caveats(support: Support, mask: int, until: Stage) -> tuple[str, ...]:
 def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
     request = negotiation.request
     private = any(
-        need.capability == Capability.MEMORY_ATTRIBUTES
-        and need.bits & KVM_MEMORY_ATTRIBUTE_PRIVATE
+        need.capability == Capability.MEMORY_ATTRIBUTES and need.bits & KVM_MEMORY_ATTRIBUTE_PRIVATE
         for need in request.needs
     )
     if not mask and not request.required and not private:

@@ -37,7 +37,7 @@ from gmemflags._host import Support
 from gmemflags._masks import MASK, WORD, bits, read_long
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget
-from gmemflags._values import FrozenDict, reduce_to_fields
+from gmemflags._values import frozen_mapping, mapping_repr, reduce_to_fields
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 _FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
@@ -130,8 +130,8 @@ class Lacking:
     first: tuple[str, ...] = field(converter=_str_tuple)
 
 
-def _frozen_lacking(lacking: Mapping[int, Lacking]) -> FrozenDict[int, Lacking]:
-    return FrozenDict(lacking)
+def _frozen_lacking(lacking: Mapping[int, Lacking]) -> Mapping[int, Lacking]:
+    return frozen_mapping(lacking)
 
 
 def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
@@ -157,7 +157,7 @@ class Baseline:
 
     support: Support
     count: int
-    lacking: Mapping[int, Lacking] = field(converter=_frozen_lacking)
+    lacking: Mapping[int, Lacking] = field(converter=_frozen_lacking, hash=False, repr=mapping_repr)
     first: tuple[str, ...] = field(converter=_str_tuple)
     _obstacles: tuple[tuple[int, tuple[Rule, ...]], ...] = field(
         init=False, eq=False, repr=False, default=Factory(_find_obstacles, takes_self=True)
@@ -434,7 +434,9 @@ def _losses(here: Support, there: Support) -> Iterator[Loss]:
                 rules = obstacle(there, bit, stage, budget)
                 if rules is not None:
                     because = rules_with_why(rules, catalog)
-                    message = f"{what} is listed there, and no mask until {stage} holds it: {because}"
+                    message = (
+                        f"{what} is listed there, and no mask until {stage} holds it: {because}"
+                    )
                     yield Loss(bits=bit, rules=rules, message=message)
                     break
     for name, raw in here.answers.items():

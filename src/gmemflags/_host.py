@@ -32,7 +32,7 @@ from gmemflags._exceptions import (
 )
 from gmemflags._mainline import MAINLINE
 from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, read_long
-from gmemflags._values import FrozenDict, checked, checked_or_none, reduce_to_fields
+from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
 
 def _vm_type(value: int | None) -> int | None:
@@ -58,8 +58,8 @@ class HostFacts:
         TypeError: A field of another type.
     """
 
-    kernel: str | None = field(default=None, converter=checked_or_none("kernel", str))
-    machine: str | None = field(default=None, converter=checked_or_none("machine", str))
+    kernel: str | None = field(default=None, validator=is_a(str, or_none=True))
+    machine: str | None = field(default=None, validator=is_a(str, or_none=True))
     vm_type: int | None = field(default=None, converter=_vm_type)
 
 
@@ -112,10 +112,24 @@ class BitState(StrEnum):
     """The host could not even speak of it: it was not asked, or 32 bits do not reach that far."""
 
 
-def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
-    if type(answers) is FrozenDict:
-        return answers
-    return FrozenDict({capability_name(name): value for name, value in answers.items()})
+def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
+    return frozen_mapping({capability_name(name): value for name, value in answers.items()})
+
+
+def _scope(value: Scope) -> Scope:
+    return checked(value, "scope", Scope)
+
+
+def _host(value: HostFacts) -> HostFacts:
+    return checked(value, "host", HostFacts)
+
+
+def _origin(value: str) -> str:
+    return checked(value, "origin", str)
+
+
+def _catalog(value: Catalog) -> Catalog:
+    return checked(value, "catalog", Catalog)
 
 
 def _merge_answers(support: Support) -> Merged:
@@ -165,14 +179,14 @@ class Support:
             flags; a VM type at system scope.
     """
 
-    answers: Mapping[str, int] = field(converter=_by_name)
-    errors: Mapping[str, int] = field(factory=dict[str, int], converter=_by_name)
-    scope: Scope = field(converter=checked("scope", Scope))
-    host: HostFacts = field(factory=HostFacts, converter=checked("host", HostFacts))
-    origin: str = field(default="a host", converter=checked("origin", str))
-    catalog: Catalog = field(
-        converter=checked("catalog", Catalog), repr=lambda catalog: quote(catalog.name)
+    answers: Mapping[str, int] = field(converter=_by_name, hash=False, repr=mapping_repr)
+    errors: Mapping[str, int] = field(
+        factory=dict[str, int], converter=_by_name, hash=False, repr=mapping_repr
     )
+    scope: Scope = field(converter=_scope)
+    host: HostFacts = field(factory=HostFacts, converter=_host)
+    origin: str = field(default="a host", converter=_origin)
+    catalog: Catalog = field(converter=_catalog, repr=lambda catalog: quote(catalog.name))
     _merged: Merged = field(
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
     )

@@ -16,7 +16,7 @@ from gmemflags._exceptions import NegotiationTooHardError, quote
 from gmemflags._format import describe, describe_mask, format_hosts, format_rule
 from gmemflags._mainline import AS_OF, LAST_NUMBER, MAINLINE, SHIPPED, TAKEN
 from gmemflags._masks import bits, union
-from gmemflags._rules import Always, Refused, Requires, Rule, Stage, architecture, canonical
+from gmemflags._rules import Always, Refused, Requires, Rule, Stage, architecture, meaning
 from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, possible
 
 
@@ -84,11 +84,11 @@ def _number_faults(catalog: Catalog) -> Iterator[str]:
 
 def _left_out(catalog: Catalog) -> Iterator[str]:
     # A rule of mainline about flags that have the same names in this tree.
-    meanings = {canonical(rule)[:-2] for rule in catalog.rules}
+    meanings = {meaning(rule) for rule in catalog.rules}
     for rule in MAINLINE.rules:
         named = union(rule.operands)
         alike = all(catalog.name_of(bit) == MAINLINE.name_of(bit) for bit in bits(named))
-        if alike and canonical(rule)[:-2] not in meanings:
+        if alike and meaning(rule) not in meanings:
             text, hosts = format_rule(rule, catalog), format_hosts(rule.hosts)
             yield f"mainline's rule {text!r} (at {rule.stage}, {hosts}) is left out"
 
@@ -106,6 +106,10 @@ def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
     for machine in rule.hosts.machines:
         if architecture(machine) is None:
             yield f"{what} speaks of machine {quote(machine)}, which is not a known name"
+    yield from _operand_faults(rule, catalog, what)
+
+
+def _operand_faults(rule: Rule, catalog: Catalog, what: str) -> Iterator[str]:
     seen = 0
     for index, operand in enumerate(rule.operands):
         for bit in bits(operand & ~catalog.named):
@@ -164,7 +168,8 @@ def _profile_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[
             yield f"profile {quote(name)} requires {describe(bit, catalog)}"
         for need in request.needs:
             if catalog.capabilities.get(need.capability) is None:
-                yield f"profile {quote(name)} needs KVM_CAP_{quote(need.capability)}, which has no number"
+                what = f"KVM_CAP_{quote(need.capability)}"
+                yield f"profile {quote(name)} needs {what}, which has no number"
         may = catalog.named & ~request.forbidden
         required = request.required & catalog.named
         if required & ~may or all(

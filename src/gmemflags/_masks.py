@@ -209,16 +209,17 @@ class FlagWordType(EnumType):
     bit_names: Mapping[int, str]
     """The name of each bit, without the kernel's prefix, lowest bit first."""
 
-    def __new__(  # noqa: D102
+    def __new__(
         metacls, name: str, bases: tuple[type, ...], classdict: Any, **options: Any
-    ) -> Self:
+    ) -> FlagWordType:
+        """Make the class, with the operators of its base and a table of names."""
         base = next((base for base in bases if isinstance(base, FlagWordType)), None)
         if base is not None:
             for operator in _OPERATORS:
                 classdict.setdefault(operator, getattr(base, operator))
         raw = dict(classdict)
         made = super().__new__(metacls, name, bases, classdict, **options)
-        if cast("Any", made)._boundary_ is not KEEP:  # noqa: SLF001  # enum's own name for it
+        if cast("Any", made)._boundary_ is not KEEP:
             raise TypeError(f"the boundary of {name}, a FlagWord, must be KEEP")
         made.bit_names = _checked_names(made, raw)
         return made
@@ -226,9 +227,10 @@ class FlagWordType(EnumType):
 
 def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for name, member in kind.__members__.items():
+    members = cast("Mapping[str, FlagWord]", kind.__members__)
+    for name, member in members.items():
         given = raw.get(name)
-        value = cast("int", member.value) if isinstance(given, auto) else given
+        value = member.value if isinstance(given, auto) else given
         what = f"{kind.__name__}.{name} = {safe_repr(value)}"
         if type(value) is not int or not 0 < value <= MASK or value & (value - 1):
             raise InvalidMaskError(what, "one bit of 64")
@@ -273,15 +275,15 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
 
     def __or__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ | _operand(kind, other))
+        return kind(self._value_ | (other if type(other) is kind else _operand(kind, other)))
 
     def __and__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ & _operand(kind, other))
+        return kind(self._value_ & (other if type(other) is kind else _operand(kind, other)))
 
     def __xor__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ ^ _operand(kind, other))
+        return kind(self._value_ ^ (other if type(other) is kind else _operand(kind, other)))
 
     __ror__ = __or__
     __rand__ = __and__
@@ -299,8 +301,6 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
 
 def _operand(kind: FlagWordType, other: int) -> int:
     # The other side of an operator, unless it is a flag that has another name in this class.
-    if type(other) is kind:
-        return cast("int", other._value_)
     if type(other) is not int:
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:

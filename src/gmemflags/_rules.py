@@ -21,7 +21,7 @@ from attrs import Factory, field, frozen
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
-from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr, reduce_to_fields
+from gmemflags._values import as_mask, as_masks, checked_tuple, is_a, masks_repr, reduce_to_fields
 
 
 class Stage(IntEnum):
@@ -88,15 +88,15 @@ def _machines(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _vm_types(values: Iterable[int]) -> tuple[int, ...]:
-    numbers = checked_tuple(values, int, "several VM types, which are numbers,")
+    numbers = tuple(values)
     for number in numbers:
         if type(number) is not int or not 0 <= number < 1 << 64:
-            raise TypeError(f"a VM type is an int in [0, 2**64), not {safe_repr(number)}")
+            raise TypeError(f"VM types are wanted as ints in [0, 2**64), not {safe_repr(number)}")
     return numbers
 
 
-def _kinds(hosts: Hosts) -> frozenset[str]:
-    return frozenset(map(_kind, hosts.machines))
+def _kinds(hosts: Hosts) -> tuple[str, ...]:
+    return tuple(sorted({_kind(machine) for machine in hosts.machines}))
 
 
 @frozen(kw_only=True, getstate_setstate=False)
@@ -114,9 +114,10 @@ class Hosts:
     """Machine names as ``uname -m`` prints them; empty: any."""
     vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
     """VM types, the numbers that KVM_CREATE_VM takes; empty: any."""
-    _kinds: frozenset[str] = field(
+    kinds: tuple[str, ...] = field(
         init=False, eq=False, repr=False, default=Factory(_kinds, takes_self=True)
     )
+    """The architectures of the machines, and unknown names as they are."""
 
     __reduce__ = reduce_to_fields
 
@@ -145,7 +146,7 @@ class Hosts:
         return None if unknown and vm_type & ~0xFF in listed else False
 
     def _include_machine(self, machine: str | None) -> bool | None:
-        kinds = self._kinds
+        kinds = self.kinds
         if not kinds:
             return True
         if not machine:
@@ -165,13 +166,13 @@ class Rule(ABC):
         TypeError: Another field has a wrong type.
     """
 
-    why: str = field(kw_only=True, converter=checked("why", str))
+    why: str = field(kw_only=True, validator=is_a(str))
     """The reason, as a sentence."""
-    source: str = field(kw_only=True, converter=checked("source", str))
+    source: str = field(kw_only=True, validator=is_a(str))
     """Where that is written, as a citation."""
-    stage: Stage = field(default=Stage.CREATE, kw_only=True, converter=checked("stage", Stage))
+    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=is_a(Stage))
     """When breaking the rule hurts."""
-    hosts: Hosts = field(factory=Hosts, kw_only=True, converter=checked("hosts", Hosts))
+    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=is_a(Hosts))
     """Where the rule applies."""
 
     @property
@@ -297,19 +298,30 @@ class Refused(Rule):
         return [clause(ALWAYS, one=absent(self.mask) | MASK & ~self.mask)]
 
 
-def canonical(
-    rule: Rule,
-) -> tuple[Stage, str, tuple[int, ...], tuple[str, ...], tuple[int, ...], str, str]:
-    """The key by which a catalog sorts its rules, so that the order given never matters.
+def meaning(rule: Rule) -> tuple[object, ...]:
+    """What a rule says, without its sentences: the same for two rules that say the same."""
+    operands = list(rule.operands)
+    if isinstance(rule, Excludes):
+        operands.sort()
+    elif isinstance(rule, (Requires, Always)):
+        fixed = len(operands) - len(rule.any_of)
+        operands[fixed:] = sorted(set(rule.any_of))
+    kind = type(rule).__name__
+    return (
+        int(rule.stage),
+        kind,
+        tuple(operands),
+        rule.hosts.kinds,
+        tuple(sorted(rule.hosts.vm_types)),
+    )
 
-    Returns:
-        Stage, kind, operands, hosts, why and source: all that a rule is.
-    """
-    hosts = rule.hosts.machines, rule.hosts.vm_types
-    return rule.stage, type(rule).__name__, rule.operands, *hosts, rule.why, rule.source
+
+def canonical(rule: Rule) -> tuple[object, ...]:
+    """The key by which a catalog sorts its rules, so that the order given never matters."""
+    return (*meaning(rule), rule.why, rule.source, rule.operands, rule.hosts.machines)
 
 
 def _has(mask: int, all_of: int, any_of: tuple[int, ...]) -> bool:
     return not all_of & ~mask and (
-        not any_of or any([not alternative & ~mask for alternative in any_of])
+        not any_of or any(not alternative & ~mask for alternative in any_of)
     )

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable
 from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar, cast
+from typing import NoReturn, Self, cast
 from warnings import warn
 
 from attrs import evolve

@@ -2,14 +2,26 @@
 
 import pickle
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import Always, Excludes, GuestMemfdFlag, InvalidMaskError, Never, Refused, Requires, Stage
-from gmemflags import Hosts, Rule
+from gmemflags import (
+    Always,
+    Excludes,
+    GuestMemfdFlag,
+    Hosts,
+    InvalidMaskError,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    Stage,
+)
+from gmemflags._rules import canonical
+from gmemflags._solver import Budget, possible
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 TOP = 1 << 63
@@ -96,7 +108,7 @@ def test_requires_of_nothing_always_holds() -> None:
 
 
 def test_an_empty_alternative_is_in_every_mask() -> None:
-    """The empty mask is one of the ways, so nothing more is needed."""
+    """The empty mask is one of the alternatives, so nothing more is needed."""
     assert Requires(A, any_of=(0, B), **said()).holds(A)
 
 
@@ -267,7 +279,86 @@ def test_stages_are_ordered_in_time() -> None:
     assert [str(stage) for stage in Stage] == ["create", "bind", "access"]
 
 
+@pytest.mark.parametrize("rule", EVERY_KIND, ids=KINDS)
+def test_a_rule_is_one_clause_for_the_solver(rule: Rule) -> None:
+    """Also with several bits on each side; and it says the same as ``holds``."""
+    clauses = rule.clauses(MASK)
+    assert len(clauses) == 1
+    for mask in (0, A, B, A | B, A | C, A | B | C, A | B | C | D, TOP, MASK, MASK ^ A, MASK ^ B):
+        assert possible(mask, mask, clauses, Budget()) is rule.holds(mask)
+
+
+@pytest.mark.parametrize(
+    ("rule", "may"),
+    [
+        (Requires(A, all_of=B, **said()), MASK ^ A),
+        (Excludes(A, B, **said()), MASK ^ A),
+        (Excludes(A, B, **said()), MASK ^ B),
+        (Never(A, **said()), MASK ^ A),
+        (Refused(A | B, **said()), MASK ^ A),
+    ],
+)
+def test_a_rule_about_bits_that_may_not_be_is_no_clause(rule: Rule, may: int) -> None:
+    """Nothing has to be looked at."""
+    assert rule.clauses(may) == []
+
+
+def test_two_sides_that_share_a_bit() -> None:
+    """That bit is in no mask, and the others are as apart as ever."""
+    rule = Excludes(A | B, B | C, **said())
+    clauses = rule.clauses(MASK)
+    for mask in (A, B, C, A | C, A | D):
+        assert (
+            possible(mask, mask, clauses, Budget()) is rule.holds(mask) is (mask not in (B, A | C))
+        )
+
+
+def test_the_canonical_order() -> None:
+    """Stage, kind, operands, hosts, why, source: in this order, whatever order is given."""
+    ordered = [
+        Always(A, **said()),
+        Never(A, why="It is so.", source="a book"),
+        Never(A, why="It is so.", source="a test"),
+        Never(A, why="So.", source="a book"),
+        Never(A, **said(hosts=Hosts(vm_types=(4,)))),
+        Never(A, **said(hosts=Hosts(machines=("s390x",)))),
+        Never(A, **said(hosts=Hosts(machines=("s390x",), vm_types=(1,)))),
+        Never(B, why="", source=""),
+        Requires(A, all_of=B, **said()),
+        Requires(A, all_of=B, any_of=(C,), **said()),
+        Always(A, **said(stage=Stage.BIND)),
+    ]
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=canonical) == ordered
+
+
+def test_only_equal_rules_have_the_same_place_in_the_canonical_order() -> None:
+    """Each field counts."""
+    rules = {
+        *EVERY_KIND,
+        *(evolve(rule, why="Otherwise.") for rule in EVERY_KIND),
+        *(evolve(rule, source="elsewhere") for rule in EVERY_KIND),
+        *(evolve(rule, stage=Stage.ACCESS) for rule in EVERY_KIND),
+        *(evolve(rule, hosts=Hosts(machines=("s390x",))) for rule in EVERY_KIND),
+        *(evolve(rule, hosts=Hosts(vm_types=(4,))) for rule in EVERY_KIND),
+        Never(A | B, **said()),
+        Always(A, any_of=(B, C, D), **said()),
+    }
+    assert len({canonical(rule) for rule in rules}) == len(rules) == 32
+
+
+@pytest.mark.parametrize("kind", [Hosts, Rule, *map(type, EVERY_KIND)])
+def test_the_types_of_all_fields_can_be_had_at_run_time(kind: type) -> None:
+    """No name of an annotation is missing when the program runs."""
+    assert set(get_type_hints(kind)) == {field.name for field in fields(kind)}
+    for name in ("holds", "clauses", "include"):
+        if hasattr(kind, name):
+            assert "return" in get_type_hints(getattr(kind, name))
+
+
 ARM = Hosts(machines=("aarch64", "armv8l"))
+X86 = Hosts(machines=("x86_64",))
+PROTECTED = Hosts(machines=("aarch64",), vm_types=(1 << 31,))
 TDX = Hosts(vm_types=(4, 5))
 X86_TDX = Hosts(machines=("x86_64",), vm_types=(5,))
 
@@ -280,7 +371,27 @@ X86_TDX = Hosts(machines=("x86_64",), vm_types=(5,))
         (ARM, "aarch64", None, True),
         (ARM, "armv8l", 0, True),
         (ARM, "x86_64", 0, False),
-        (ARM, "AARCH64", 0, False),
+        *((ARM, name, 0, True) for name in ("AARCH64", "aarch64 ", "arm64", "ARM64", "aarch64_be")),
+        *(
+            (ARM, name, 0, False)
+            for name in ("riscv64", "s390", "ppc64le", "amd64", "I686", "mips")
+        ),
+        *((ARM, name, 0, None) for name in ("", "armv7l", "toaster", "a" * 10_000)),
+        *((X86, name, 0, True) for name in ("amd64", "x86-64", "i386", "i486", "i586", "i686")),
+        (Hosts(machines=["amd64"]), "x86_64", 0, True),
+        (Hosts(machines=["s390"]), "s390x", 0, True),
+        (Hosts(machines=["ppc64"]), "ppc64le", 0, True),
+        (Hosts(machines=["toaster"]), "Toaster", 0, True),
+        (Hosts(machines=["toaster"]), "x86_64", 0, None),
+        (Hosts(machines=["toaster", "amd64"]), "x86_64", 0, True),
+        (PROTECTED, "aarch64", 1 << 31 | 40, True),
+        (PROTECTED, "arm64", 1 << 31, True),
+        (PROTECTED, "aarch64", 40, False),
+        (PROTECTED, None, 1 << 31 | 33, None),
+        (Hosts(vm_types=[1 << 31 | 36]), "aarch64", 1 << 31 | 40, True),
+        (Hosts(vm_types=[0]), "aarch64", 40, True),
+        (Hosts(vm_types=[0]), None, 40, None),
+        (Hosts(vm_types=[0]), "x86_64", 40, False),
         (ARM, None, 0, None),
         (TDX, None, 4, True),
         (TDX, "x86_64", 5, True),
@@ -319,7 +430,12 @@ def test_hosts_are_kept_as_tuples() -> None:
     ("wrong", "problem"),
     [
         ({"machines": "x86_64"}, "several names of machines are wanted, not 'x86_64'"),
-        ({"vm_types": [0, "5"]}, "VM types are numbers, not (0, '5')"),
+        ({"vm_types": [0, "5"]}, "VM types are wanted as ints in [0, 2**64), not '5'"),
+        ({"vm_types": [True]}, "VM types are wanted as ints in [0, 2**64), not True"),
+        (
+            {"vm_types": [1 << 64]},
+            "VM types are wanted as ints in [0, 2**64), not 18446744073709551616",
+        ),
     ],
     ids=str,
 )
