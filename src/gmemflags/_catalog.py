@@ -310,11 +310,12 @@ class Catalog:
             return rebuild, (kind, arguments)
         # A class that was made of data cannot be found by its name in another process.
         members = {name: bit for bit, name in flags.bit_names.items()}
+        del arguments["flags"]
         return _with_flag_class, (arguments, flags.__name__, members)
 
 
 def _with_flag_class(arguments: dict[str, Any], name: str, members: dict[str, int]) -> Catalog:
-    return Catalog(**arguments | {"flags": flag_class(name, members)})
+    return Catalog(flags=flag_class(name, members), **arguments)
 
 
 def _request_key(request: Request) -> tuple[object, ...]:

@@ -215,12 +215,13 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
         if applies(support, rule) is None:
             text = format_rule(rule, catalog)
             yield f"applied to be safe: {text}. {_condition(support, rule)}"
-    if catalog != MAINLINE and catalog.name == MAINLINE.name:
+    other = catalog is not MAINLINE and catalog.digest != MAINLINE.digest
+    if other and catalog.name == MAINLINE.name:
         yield (
             f"this {catalog.name} (digest {catalog.digest[:12]}) is not the one that comes with"
             f" this library ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
         )
-    elif catalog != MAINLINE:
+    elif other:
         yield (
             f"the names are those of {catalog.name}, by the caller's choice: a kernel confirms"
             " bits, never names"
