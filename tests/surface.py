@@ -5,7 +5,7 @@ from types import ModuleType
 
 import gmemflags
 
-ROOMS = ("masks", "catalog", "linux", "testing", "records", "exceptions")
+ROOMS = ("linux", "records", "testing")
 
 
 def modules() -> list[ModuleType]:

@@ -111,7 +111,7 @@ def test_a_high_word_wider_than_a_word_is_refused(raw: int) -> None:
     """Its upper half could only be read as bits 95 to 64."""
     with pytest.raises(InconsistentAnswerError) as caught:
         query(FakeBackend({234: 1, 244: 3, 300: raw}), WITH_HI)
-    assert caught.value.problem == "wider than its 32 bits"
+    assert "wider than 32 bits" in caught.value.problem
     assert (caught.value.capability, caught.value.raw) == ("GUEST_MEMFD_FLAGS_HI", raw)
 
 

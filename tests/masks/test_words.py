@@ -8,7 +8,6 @@ from typing import Self
 import pytest
 
 from gmemflags import GuestMemfdFlag, InvalidMaskError, bits, u64
-from gmemflags.masks import merge_words, split_words, u32
 from gmemflags._masks import one_bit, union
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -58,7 +57,7 @@ NO_INTS = [
     (b"3", "b'3'"),
     (None, "None"),
     (Number.ONE, "an object of type Number"),
-    (NoNumber.TRUE, "an object of type NoNumber"),
+    (NoNumber.TRUE, "True"),
     (Odd(), "an object of type Odd"),
     (Fraction(1), "an object of type Fraction"),
     ([1], "an object of type list"),
@@ -73,26 +72,21 @@ def test_every_mask_passes_as_it_is(mask: int) -> None:
     assert u64(mask) == mask
 
 
-@pytest.mark.parametrize("word", [0, 1, 1 << 31, WORD])
-def test_every_word_passes_as_it_is(word: int) -> None:
-    """The 32 bits from none to all are words."""
-    assert u32(word) == word
 
-
-@pytest.mark.parametrize("guard", [u64, u32, one_bit])
+@pytest.mark.parametrize("guard", [u64, one_bit])
 def test_a_flag_passes_as_a_plain_int(guard: Guard) -> None:
     """Behind the guard nobody meets IntFlag's arithmetic."""
     assert guard(GuestMemfdFlag.INIT_SHARED) == 2
     assert type(guard(GuestMemfdFlag.INIT_SHARED)) is int
 
 
-@pytest.mark.parametrize("guard", [u64, u32, one_bit])
+@pytest.mark.parametrize("guard", [u64, one_bit])
 @pytest.mark.parametrize(("value", "shown"), NO_INTS)
 def test_what_is_no_int_is_refused_and_shown(guard: Guard, value: object, shown: str) -> None:
     """Neither truth, nor a float, nor a text, nor an int's look-alike is a number of flags."""
     with pytest.raises(InvalidMaskError) as caught:
         guard(value)
-    assert caught.value.shown == shown
+    assert caught.value.value == shown
     assert str(caught.value).startswith(f"{shown} is not a ")
 
 
@@ -116,13 +110,6 @@ def test_the_sentence_about_a_bad_mask(value: object, message: str) -> None:
         u64(value)
     assert str(caught.value) == message
 
-
-@pytest.mark.parametrize(("value", "shown"), [(1 << 32, "4294967296"), (-1, "-1")])
-def test_a_word_has_32_bits(value: int, shown: str) -> None:
-    """Bit 32 is in no word."""
-    with pytest.raises(InvalidMaskError) as caught:
-        u32(value)
-    assert str(caught.value) == f"{shown} is not a word: an int in [0, 2**32) is needed"
 
 
 @pytest.mark.parametrize("value", [0, 3, 0x41, MASK])
@@ -160,35 +147,3 @@ def test_a_union_has_every_bit_of_every_mask() -> None:
     """Bits in common count once, and of no mask there is no bit."""
     assert union([0x6, 0x40, 0x2, 1 << 63]) == 1 << 63 | 0x46
     assert union([]) == 0
-
-
-def test_words_merge_low_first() -> None:
-    """The second word holds bits 63 to 32."""
-    assert merge_words(3, 7) == 0x7_0000_0003
-
-
-def test_two_full_words_are_all_64_bits() -> None:
-    """C's own ``low | high << 32`` in int arithmetic would be -1."""
-    assert merge_words(WORD, WORD) == MASK
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "shown"),
-    [(-1, 0, "-1"), (0, -1, "-1"), (1 << 32, 0, "4294967296"), (0, 1 << 32, "4294967296")],
-)
-def test_only_words_merge(low: int, high: int, shown: str) -> None:
-    """A sign-extended or wide value would spill into the other word."""
-    with pytest.raises(InvalidMaskError, match=f"^{shown} is not a word"):
-        merge_words(low, high)
-
-
-def test_a_mask_splits_low_first() -> None:
-    """The inverse of merging."""
-    assert split_words(0x8000_0000_0000_0003) == (3, 1 << 31)
-
-
-@pytest.mark.parametrize("value", [-1, 1 << 64, False])
-def test_only_masks_split(value: int) -> None:
-    """-1 would split into two full words."""
-    with pytest.raises(InvalidMaskError, match=f"^{value} is not a mask"):
-        split_words(value)

@@ -217,8 +217,8 @@ def test_reasons_have_small_names(reason: Reason) -> None:
         (
             Reason.ONLY_UPPER_BOUND,
             (
-                "/dev/kvm answers for the best imaginable VM, so its yes is only an upper bound:"
-                " query the VM's own descriptor, or ask for system scope"
+                "/dev/kvm says what the host could offer at most, and a VM may support fewer"
+                " flags: query the VM's own descriptor, or ask for system scope"
             ),
         ),
         (
@@ -347,7 +347,7 @@ def test_a_flag_of_another_tree_without_a_name_here() -> None:
 
 def test_a_bare_mask_of_two_bits_as_a_wish() -> None:
     """It is no request at all."""
-    with pytest.raises(InvalidMaskError, match="wrap it in a list"):
+    with pytest.raises(InvalidMaskError, match="is not one group"):
         Request(preferred=FOO | BAR)
 
 
@@ -605,7 +605,8 @@ def test_a_conflict_through_a_chain() -> None:
     (problem,) = resolve(
         wide, Request(required=FOO | QUX | HIGH, preferred=[BAR], prerequisites=ADD)
     ).problems
-    assert (problem.reason, problem.rules) == (Reason.RULE_CONFLICT, CHAIN)
+    assert problem.reason is Reason.RULE_CONFLICT
+    assert set(problem.rules) == set(CHAIN)
     assert problem.bits == FOO | QUX
 
 
@@ -621,7 +622,7 @@ def test_a_conflict_with_a_half_group() -> None:
     support = host(ALL, BAR_NEEDS_FOO, Never(BAZ, **SAID))
     (problem,) = resolve(support, Request(required=BAR, preferred=[FOO | BAZ])).problems
     assert (problem.reason, problem.bits) == (Reason.MISSING_PREREQUISITE, BAR)
-    assert problem.rules[0] == BAR_NEEDS_FOO
+    assert BAR_NEEDS_FOO in problem.rules
 
 
 def test_an_alternative_that_nobody_named() -> None:

@@ -4,7 +4,6 @@ from hypothesis import given
 
 from gmemflags import GuestMemfdFlag as F
 from gmemflags import InvalidMaskError, bits, u64
-from gmemflags.masks import merge_words, split_words, u32
 from gmemflags._masks import read_long
 from tests.strategies import (
     ERRNO_WORDS,
@@ -29,32 +28,8 @@ def refused(raw: int) -> bool:
     return False
 
 
-@given(masks)
-def test_split_then_merge(mask: int) -> None:
-    """The two words of a mask make that mask."""
-    assert merge_words(*split_words(mask)) == mask
 
 
-@given(words, words)
-def test_merge_then_split(low: int, high: int) -> None:
-    """Two words come back from the mask that they made."""
-    assert split_words(merge_words(low, high)) == (low, high)
-
-
-@given(words, words)
-def test_merge_is_low_or_high_shifted(low: int, high: int) -> None:
-    """It is ``low | high << 32``, and never negative."""
-    assert merge_words(low, high) == low | high << 32 >= 0
-
-
-@given(masks)
-def test_guards_agree_with_their_ranges(mask: int) -> None:
-    """Every mask is a u64, and a u32 exactly if it has no high word."""
-    assert u64(mask) == mask
-    try:
-        assert u32(mask) == mask <= WORD
-    except InvalidMaskError:
-        assert mask > WORD
 
 
 @given(masks)
