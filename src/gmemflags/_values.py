@@ -68,13 +68,19 @@ def checked(name: str, kind: type[T]) -> Callable[[T], T]:
         article = "an" if kind is int else "a"
         raise TypeError(f"{name} must be {article} {kind.__name__}, not {safe_repr(value)}")
 
+    convert.__annotations__ = {"value": kind, "return": kind}  # attrs shows it in __init__
     return convert
 
 
 def checked_or_none(name: str, kind: type[T]) -> Callable[[T | None], T | None]:
     """The same as :func:`checked`, for a field that may be None."""
     convert = checked(name, kind)
-    return lambda value: None if value is None else convert(value)
+
+    def convert_or_none(value: T | None) -> T | None:
+        return None if value is None else convert(value)
+
+    convert_or_none.__annotations__ = {"value": kind | None, "return": kind | None}
+    return convert_or_none
 
 
 def checked_tuple(values: object, kind: type[T], what: str) -> tuple[T, ...]:
