@@ -129,6 +129,13 @@ def test_an_errno_is_refused_in_either_argument(number: int, other: int | None) 
     assert merged(other, number) is None
 
 
+def test_exactly_two_ranges_of_4095_are_refused() -> None:
+    """The neighbours of both ranges are answers."""
+    near = [*range(-MAX_ERRNO - 5, 5), *range(ERRNO_WORDS[0] - 5, WORD + 6)]
+    refused = [raw for raw in near if merged(raw, None) is None]
+    assert refused == [*range(-MAX_ERRNO, 0), *ERRNO_WORDS]
+
+
 @given(st.none() | longs, wide_longs)
 def test_a_high_word_of_64_bits_is_refused(flags: int | None, flags_hi: int) -> None:
     """Its own upper half could only be read as bits 95 to 64."""
