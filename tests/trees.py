@@ -31,7 +31,7 @@ class Flag(FlagWord):
 
 
 FOO, BAR, BAZ, QUX, HIGH = Flag
-ALL = FOO | BAR | BAZ | QUX
+ALL = int(FOO | BAR | BAZ | QUX)
 BAR_NEEDS_FOO = Requires(BAR, all_of=FOO, why="BAR builds on FOO.", source="an example")
 FOO_EXCLUDES_BAR = Excludes(FOO, BAR, **SAID)
 # What every answer under this tree says of it.
@@ -56,6 +56,21 @@ def needs(flag: int, all_of: int, **rest: Any) -> Requires:
 def host(flags: int = ALL, *rules: Rule) -> Support:
     """A default x86-64 VM that lists these flags in a word, in the tree with these rules."""
     return query(FakeBackend.narrow(flags), tree(*rules))
+
+
+def named(origin: str, flags: int, catalog: Catalog = MAINLINE) -> Support:
+    """A default x86-64 VM of this name that lists these flags in a word."""
+    backend = FakeBackend(
+        {231: 1, 233: 0, 234: 1, 235: 1, 244: int(flags)},
+        host=HostFacts("6.18.0", "x86_64", 0),
+        origin=origin,
+    )
+    return query(backend, catalog)
+
+
+def answering(catalog: Catalog, **answers: int) -> Support:
+    """A VM of which these answers are all that is known."""
+    return Support(answers=answers, scope=Scope.VM, catalog=catalog)
 
 
 def dev_kvm(flags: int, catalog: Catalog = MAINLINE) -> Support:

@@ -14,7 +14,7 @@ from gmemflags import MAINLINE, CapabilityQueryError, CatalogError, Inconsistent
 from gmemflags import Catalog
 from gmemflags import Unavailable
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
-from tests.negotiation.hidden import KERNELS, TREE
+from tests.hidden import KERNELS, TREE
 from tests.probing import (
     PAGE,
     HiddenKernel,
@@ -180,7 +180,7 @@ def test_an_errno_that_comes_again_ends_the_probe(name: str, after: int, null: i
     assert report.observations == dict.fromkeys([0, *SINGLES][:after], 0)
     assert len(kernel.created) == after + 1
     with pytest.raises(CatalogError, match="not complete"):
-        report.as_catalog("learnt")
+        report.as_catalog("learned")
 
 
 def test_an_interrupted_creation_is_made_again(null: int) -> None:
