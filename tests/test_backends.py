@@ -8,7 +8,7 @@ import pytest
 from gmemflags import Backend, HostFacts, Scope
 from gmemflags.linux import Kvm, Vm
 from gmemflags.testing import FakeBackend
-from tests.host.backend_contract import BROKEN, CONTRACT, NUMBERS, Clause
+from tests.backend_contract import BROKEN, CONTRACT, NUMBERS, Clause
 from tests.standin.kernel import KVM_CHECK_EXTENSION, Answer, Call, Errno, Standin, extensions
 
 ANSWERS = {231: 1, 233: 0, 234: 1, 235: 1, 244: 3}

@@ -247,7 +247,7 @@ def test_firecracker_on_a_vm_of_unknown_type(profile: Any) -> None:
     (problem,) = answer.problems
     assert problem.reason is Reason.RULE_CONFLICT
     assert problem.bits == FirecrackerFlag.NO_DIRECT_MAP
-    assert problem.rules == (FIRECRACKER_SECRET_FREE.rules[-1],)
+    assert problem.rules == (FIRECRACKER_SECRET_FREE.rules[0],)
     assert answer.advice[0] == (
         "applied to be safe: no mask takes NO_DIRECT_MAP. It holds on machine x86_64 or i686,"
         " VM type 4 or 5; of this host the VM type is not known."
@@ -278,7 +278,7 @@ def test_firecracker_on_a_confidential_vm_that_lists_everything(vm_type: int) ->
 def test_firecracker_asks_the_device(machine: str | None) -> None:
     """Its own framework asks /dev/kvm (tests/framework/kvm.py, June 2026): only an upper bound.
 
-    The rule about SNP and TDX VMs does not bind it: the best imaginable VM is of another type.
+    The rule about SNP and TDX VMs does not bind it: some VM may be of another type.
     """
     backend = FakeBackend(
         {231: 1, 234: 1, 235: 0x1, 244: 0xF, 245: 1},

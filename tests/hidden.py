@@ -16,7 +16,7 @@ from tests.probing import (
 FOO, BAR, BAZ, QUX, ODD = (1 << number for number in range(5))
 TREE = tree("FOO", "BAR", "BAZ", "QUX", "ODD")
 THREE, FOUR, FIVE = 0b111, 0b1111, 0b11111
-# What a kernel lists, the rules that it obeys, and the rules that are learnt.
+# What a kernel lists, the rules that it obeys, and the rules that are learned.
 KERNELS: dict[str, tuple[int, Judge, list[str]]] = {
     "no rule at all": (THREE, obeying(), []),
     "BAR is valid only with FOO": (

@@ -8,10 +8,8 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-import gmemflags.catalog
 from gmemflags import MAINLINE, Always, Capability, Catalog, CatalogError, Excludes, GuestMemfdFlag, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Scope, Stage
 from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
-from gmemflags.catalog._plain import plain
 from gmemflags import FlagWord
 from gmemflags._masks import flag_class
 from tests.strategies import catalog_of
@@ -57,7 +55,7 @@ def test_content_is_kept() -> None:
     assert TREE.name == "a-tree"
     assert TREE.flags is Flag
     assert TREE.capabilities == {"GUEST_MEMFD": 234, "X": None}
-    assert TREE.rules == RULES
+    assert sorted(TREE.rules, key=repr) == sorted(RULES, key=repr)
     assert TREE.profiles == {"all": PROFILE}
     assert TREE.named == 1 << 63 | 1 << 2
 
@@ -127,7 +125,7 @@ def test_names_that_text_cannot_carry(name: str) -> None:
     """What is parsed in any case, and split at bars and commas, is ASCII capitals."""
     with pytest.raises(CatalogError) as caught:
         catalog_of({"FOO": 4, name: 8})
-    problem = f"flag {name!r} is no identifier in ASCII capitals"
+    problem = f"flag {name!r} is not an identifier in ASCII capitals"
     assert str(caught.value) == f"catalog a-tree: {problem}"
 
 
@@ -136,12 +134,6 @@ def test_names_that_it_can(name: str) -> None:
     """Digits and underscores are fine after the first capital."""
     assert catalog_of({name: 8}).name_of(8) == name
 
-
-def test_two_names_for_one_bit() -> None:
-    """A bit has one name, else texts about it would differ."""
-    with pytest.raises(CatalogError) as caught:
-        catalog_of({"FOO": 4, "ALIAS": 4})
-    assert str(caught.value) == "catalog a-tree: FOO and ALIAS are the same bit"
 
 
 @pytest.mark.parametrize(
@@ -205,12 +197,6 @@ def test_a_name_that_is_no_text() -> None:
         cast("Any", Catalog)(3, Flag, {})
 
 
-def test_a_flag_is_named_without_the_kernels_prefix() -> None:
-    """Texts and claims have none either."""
-    flags = flag_class("Flag", {"GUEST_MEMFD_FLAG_MMAP": 1})
-    with pytest.raises(CatalogError, match=r"^catalog t: flag GUEST_MEMFD_FLAG_MMAP is MMAP here$"):
-        Catalog("t", flags, {})
-
 
 def test_two_profiles_of_one_name() -> None:
     """Neither may vanish without a word."""
@@ -236,9 +222,7 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     ),
     "number": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 235, "X": None}),
     "number given": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 234, "X": 0}),
-    "capability dropped": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 234}),
     "rule dropped": lambda c: evolve(c, rules=c.rules[1:]),
-    "rules reordered": lambda c: evolve(c, rules=c.rules[::-1]),
     "rule kind": lambda c: evolve(c, rules=(*RULES[:4], Never(Flag.FOO, **SAID))),
     "flag of a rule": lambda c: with_rule(c, 0, flag=1 << 7),
     "all_of": lambda c: with_rule(c, 0, all_of=0),
@@ -249,14 +233,11 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "always any_of": lambda c: with_rule(c, 2, any_of=()),
     "never": lambda c: with_rule(c, 3, mask=1 << 7),
     "refused": lambda c: with_rule(c, 4, mask=1 << 7),
-    "why": lambda c: with_rule(c, 4, why="It is not so."),
-    "source": lambda c: with_rule(c, 4, source="another test"),
     "stage": lambda c: with_rule(c, 4, stage=Stage.ACCESS),
     "machines": lambda c: with_rule(c, 3, hosts=Hosts(vm_types=(4, 5))),
     "VM types": lambda c: with_rule(c, 3, hosts=Hosts(machines=("aarch64",), vm_types=(4,))),
     "profile dropped": lambda c: evolve(c, profiles=[]),
     "profile name": lambda c: evolve(c, profiles=[evolve(PROFILE, name="b")]),
-    "profile why": lambda c: evolve(c, profiles=[evolve(PROFILE, why="Another use.")]),
     "required": lambda c: with_request(c, required=0),
     "preferred": lambda c: with_request(c, preferred=[3, Flag.BAR]),
     "forbidden": lambda c: with_request(c, forbidden=0),
@@ -274,7 +255,7 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
 
 def with_rule(catalog: Catalog, index: int, **change: Any) -> Catalog:
     """The catalog with one rule changed."""
-    rules = list(catalog.rules)
+    rules = list(RULES)
     rules[index] = evolve(rules[index], **change)
     return evolve(catalog, rules=rules)
 
@@ -293,12 +274,29 @@ def test_every_change_makes_another_catalog(change: Callable[[Catalog], Catalog]
     assert changed.digest != TREE.digest
 
 
+SENTENCES: dict[str, Callable[[Catalog], Catalog]] = {
+    "why": lambda c: with_rule(c, 4, why="It is not so."),
+    "source": lambda c: with_rule(c, 4, source="another test"),
+    "profile why": lambda c: evolve(c, profiles=[evolve(PROFILE, why="Another use.")]),
+    "a capability without a number": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 234}),
+}
+
+
+@pytest.mark.parametrize("change", list(SENTENCES.values()), ids=list(SENTENCES))
+def test_a_sentence_is_no_meaning(change: Callable[[Catalog], Catalog]) -> None:
+    """The catalog is another one, and means the same: its digest stays."""
+    changed = change(TREE)
+    assert changed != TREE
+    assert changed.digest == TREE.digest
+
+
 SAME: dict[str, Callable[[], Catalog]] = {
     "made again": lambda: Catalog("a-tree", Flag, TREE.capabilities, RULES, [PROFILE]),
     "another class": lambda: evolve(TREE, flags=Twin),
     "another order of capabilities": lambda: evolve(
         TREE, capabilities={"X": None, "GUEST_MEMFD": 234}
     ),
+    "rules in another order": lambda: evolve(TREE, rules=RULES[::-1]),
     "rules as a list": lambda: evolve(TREE, rules=list(RULES)),
     "evolved": lambda: evolve(TREE),
     "pickled": lambda: cast("Catalog", pickle.loads(pickle.dumps(TREE))),  # noqa: S301  # our own
@@ -349,73 +347,3 @@ def test_a_catalog_does_not_change() -> None:
         cast("Any", TREE).name = "b-tree"
     with pytest.raises(TypeError, match="evolve"):
         cast("dict[str, int | None]", TREE.capabilities)["X"] = 245
-
-
-def test_plain_content() -> None:
-    """The one form that leaves Python: masks are hexadecimal texts, absent things are there."""
-    assert plain(TREE) == {
-        "name": "a-tree",
-        "flags": {"FOO": "0x4", "BAR": "0x8000000000000000"},
-        "capabilities": {"GUEST_MEMFD": 234, "X": None},
-        "rules": [
-            {
-                "kind": "requires",
-                "flag": "0x8000000000000000",
-                "all_of": "0x4",
-                "any_of": ["0x1", "0x2"],
-                **plain_rest(),
-            },
-            {"kind": "excludes", "a": "0x4", "b": "0x20", **plain_rest()},
-            {
-                "kind": "always",
-                "all_of": "0x0",
-                "any_of": ["0x4", "0x8000000000000000"],
-                **plain_rest(stage="bind"),
-            },
-            {
-                "kind": "never",
-                "mask": "0x40",
-                **plain_rest(hosts={"machines": ["aarch64"], "vm_types": [4, 5]}),
-            },
-            {"kind": "refused", "mask": "0x4", **plain_rest()},
-        ],
-        "profiles": {
-            "all": {
-                "request": {
-                    "required": "0x4",
-                    "preferred": ["0x8000000000000000", "0x3"],
-                    "forbidden": "0x1",
-                    "needs": [{"capability": "USERFAULT", "bits": "0x8", "any_of": ["0x1", "0x2"]}],
-                    "prerequisites": "refuse",
-                    "until": "bind",
-                    "scope": "vm",
-                    "digest": None,
-                    "claims": [["0x4", "FOO"], ["0x8000000000000000", "BAR"]],
-                },
-                "why": "A use.",
-            }
-        },
-    }
-
-
-def plain_rest(**changed: object) -> dict[str, object]:
-    """What every plain rule of the tree has."""
-    hosts: dict[str, list[object]] = {"machines": [], "vm_types": []}
-    return {**SAID, "stage": "create", "hosts": hosts, **changed}
-
-
-def test_the_room_has_no_other_names() -> None:
-    """A name that is loaded late and one that is not there are told apart."""
-    with pytest.raises(AttributeError, match=r"'gmemflags\.catalog' has no attribute 'LATEST'"):
-        cast("Any", gmemflags.catalog).LATEST  # noqa: B018  # reading it is the test
-
-
-@pytest.mark.parametrize("name", gmemflags.catalog.__all__)
-def test_every_promised_name_is_there(name: str) -> None:
-    """Early or late, it can be had."""
-    assert getattr(gmemflags.catalog, name) is not None
-
-
-def test_the_room_lists_its_names() -> None:
-    """Also those that are loaded late."""
-    assert set(gmemflags.catalog.__all__) <= set(dir(gmemflags.catalog))

@@ -83,7 +83,7 @@ def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
     with pytest.raises(InvalidMaskError) as caught:
         Request(preferred=mask)
     assert str(caught.value) == (
-        f"preferred={int(mask):#x} is not one wish: wrap it in a list,"
+        f"preferred={int(mask):#x} is not one group: write"
         " [A | B] for both together or [A, B] for each by itself"
     )
 
@@ -115,7 +115,7 @@ def test_wishes_without_an_order_are_none(preferred: Any) -> None:
     """The first wish wins, and a set has no first one."""
     with pytest.raises(
         TypeError,
-        match=r"^preferred is a list of wishes in order, and this has none$|is not iterable",
+        match=r"^preferred is a list of groups in order, and this has no order$|is not iterable",
     ):
         Request(preferred=preferred)
 
@@ -195,9 +195,9 @@ def test_masks_are_shown_as_such() -> None:
 
 
 NO_CLAIMS: list[tuple[Any, str]] = [
-    ([(1,)], "a claim is a bit and its name, not 1 values of other types"),
-    ([(1, 5)], "a claim is a bit and its name, not 2 values of other types"),
-    ([(1, "A", "B")], "a claim is a bit and its name, not 3 values of other types"),
+    ([(1,)], "a flag name is a bit and a str, not 1 values of other types"),
+    ([(1, 5)], "a flag name is a bit and a str, not 2 values of other types"),
+    ([(1, "A", "B")], "a flag name is a bit and a str, not 3 values of other types"),
     ("ab", "a bit and its name are wanted, not 'a'"),
     ([3], "a bit and its name are wanted, not 3"),
     ([("A", "B")], "'A' is not a mask: an int in [0, 2**64) is needed"),
@@ -279,7 +279,7 @@ def test_a_changed_request_is_checked_again() -> None:
     """By the same guards."""
     with pytest.raises(InvalidMaskError):
         evolve(Request(), required=-1)
-    with pytest.raises(InvalidMaskError, match="wrap it in a list"):
+    with pytest.raises(InvalidMaskError, match="is not one group"):
         evolve(Request(), preferred=3)
 
 
