@@ -18,7 +18,18 @@ from time import process_time
 from typing import Any
 
 from bench import Figure, skip
-from gmemflags import MAINLINE, Always, Catalog, Excludes, Prerequisites, Request, Requires, Support, query, resolve
+from gmemflags import (
+    MAINLINE,
+    Always,
+    Catalog,
+    Excludes,
+    Prerequisites,
+    Request,
+    Requires,
+    Support,
+    query,
+    resolve,
+)
 from gmemflags._solver import ALWAYS, STEPS, Budget, Clause, OutOfSteps, solve, whole_groups
 from gmemflags._masks import MASK
 from gmemflags import Rule
