@@ -26,14 +26,13 @@ from gmemflags import (
     Prerequisites,
     Request,
     Requires,
+    Rule,
     Support,
     query,
     resolve,
 )
+from gmemflags._masks import MASK, flag_class
 from gmemflags._solver import ALWAYS, STEPS, Budget, Clause, OutOfSteps, solve, whole_groups
-from gmemflags._masks import MASK
-from gmemflags import Rule
-from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 
 BITS = [1 << number for number in range(64)]
