@@ -249,6 +249,11 @@ def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> Non
         assert type(made) is flags
 
 
+def test_two_flags_of_one_class_combine_whatever_their_names() -> None:
+    """A second name for a bit does not matter, on either side."""
+    assert Tree.TOP | Tree.ALSO_LOW == Tree.LOW | Tree.TOP == 1 << 63 | 1
+
+
 def test_membership_is_by_bits() -> None:
     """``in`` asks for all bits of a flag, named or not."""
     assert F.MMAP in F(0x41)

@@ -78,7 +78,10 @@ class FlagWord(IntFlag, boundary=KEEP):
         return super().__xor__(self._named_alike(other))
 
     def _named_alike(self, other: int) -> int:
-        # The other side of an operator, unless it is a flag that bears another name here.
+        # The other side of an operator, unless it is a flag that bears another name here. Those of
+        # one class bear the same names, and Python 3.11.2 unpickles a flag of two bits through "|".
+        if type(other) is type(self):
+            return other
         mine = {flag._value_: name for name, flag in type(self).__members__.items()}
         for bit, name in names_of(other):
             if mine.get(bit) != name:
