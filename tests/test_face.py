@@ -11,7 +11,7 @@ import pytest
 import gmemflags
 from tests.surface import modules, offered
 
-# Section 2 of the design.
+# What the root offers, in the order of use.
 ROOT = [
     "GuestMemfdFlag",
     "u64",

@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from fcntl import ioctl
 from pathlib import Path
@@ -29,15 +28,6 @@ class Deaf(io.StringIO):
         """Behave as if Ctrl-C were pressed just now."""
         del text
         raise KeyboardInterrupt
-
-
-@pytest.fixture
-def pty() -> Iterator[tuple[int, int]]:
-    """A terminal: the descriptors of who looks and of who writes."""
-    looks, writes = os.openpty()
-    yield looks, writes
-    os.close(looks)
-    os.close(writes)
 
 
 def on_terminal(pty: tuple[int, int], columns: int, text: str) -> str:

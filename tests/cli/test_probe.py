@@ -4,7 +4,7 @@ import errno
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 
 import pytest
@@ -414,15 +414,6 @@ def test_any_catalog_can_be_written(
     copy = made(module(catalog, proof))
     assert copy == catalog
     assert copy.digest == catalog.digest
-
-
-@pytest.fixture
-def pty() -> Iterator[tuple[int, int]]:
-    """A terminal: the descriptors of who looks and of who writes."""
-    looks, writes = os.openpty()
-    yield looks, writes
-    os.close(looks)
-    os.close(writes)
 
 
 def terminal_shows(pty: tuple[int, int], use: Callable[[], object]) -> str:

@@ -191,7 +191,7 @@ def require(name: str, why: str | None) -> None:
         return
     if name in os.environ.get("GMEMFLAGS_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"GMEMFLAGS_REQUIRE names {name}, and it is unavailable. {why}")
-    pytest.skip(why)
+    pytest.skip(f"{why} (Set GMEMFLAGS_REQUIRE={name} to make that a failure.)")
 
 
 def require_standin() -> None:
