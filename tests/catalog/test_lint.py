@@ -1,7 +1,6 @@
 """Lint: each check finds its one fault, and what ships has none."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from attrs import evolve, field, frozen
@@ -23,24 +22,12 @@ from gmemflags import (
 )
 from gmemflags.catalog import Hosts, Rule
 from gmemflags.catalog._out_of_tree import SHIPPED
-from gmemflags.masks import FlagWord
+from tests.trees import BAR, BAZ, FOO, SAID, tree
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ARM = Hosts(machines=("aarch64",))
 
 
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 40
-
-
-FOO, BAR, BAZ = Flag.FOO, Flag.BAR, Flag.BAZ
-
-
-TREE = Catalog("a-tree", Flag, MAINLINE.capabilities)
+TREE = tree()
 
 
 def linted(*rules: Rule) -> tuple[str, ...]:
@@ -192,7 +179,9 @@ def test_no_mask_is_valid() -> None:
         "no mask at all is valid on any host",
         "no mask can hold FOO (bit 2, 0x4)",
         "no mask can hold BAR (bit 3, 0x8)",
-        "no mask can hold BAZ (bit 40, 0x10000000000)",
+        "no mask can hold BAZ (bit 4, 0x10)",
+        "no mask can hold QUX (bit 5, 0x20)",
+        "no mask can hold HIGH (bit 40, 0x10000000000)",
     )
 
 

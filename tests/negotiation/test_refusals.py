@@ -37,33 +37,9 @@ from gmemflags import (
 from gmemflags.catalog import FirecrackerFlag, Rule
 from gmemflags.masks import FlagWord
 from gmemflags.testing import FakeBackend
+from tests.trees import ALL, BAR, BAZ, FOO, HIGH, QUX, SAID, Flag, host, tree
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ADD = Prerequisites.ADD
-
-
-class Flag(FlagWord):
-    """Flags of a tree, one of them where 32 bits do not reach."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 4
-    QUX = 1 << 5
-    HIGH = 1 << 40
-
-
-FOO, BAR, BAZ, QUX, HIGH = Flag.FOO, Flag.BAR, Flag.BAZ, Flag.QUX, Flag.HIGH
-ALL = 0x3C
-
-
-def tree(*rules: Rule) -> Catalog:
-    """The tree with these rules."""
-    return Catalog("a-tree", Flag, MAINLINE.capabilities, rules)
-
-
-def host(flags: int = ALL, *rules: Rule) -> Support:
-    """A VM that lists these flags, in a tree with these rules."""
-    return query(FakeBackend.narrow(flags), tree(*rules))
 
 
 def answering(**answers: int) -> Support:

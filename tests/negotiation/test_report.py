@@ -27,32 +27,16 @@ from gmemflags import (
     query,
     resolve,
 )
-from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, GuestMemfdFlag, Hosts, Rule
+from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, GuestMemfdFlag, Hosts
 from gmemflags.masks import FlagWord
 from gmemflags.testing import FakeBackend
+from tests.trees import ALL, BAR, BAZ, FOO, QUX, SAID, host
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ADD = Prerequisites.ADD
 F = GuestMemfdFlag
 
 
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 4
-    QUX = 1 << 5
-
-
-FOO, BAR, BAZ, QUX = Flag.FOO, Flag.BAR, Flag.BAZ, Flag.QUX
-ALL = 0x3C
 CLAIM = "the names are those of a-tree, by the caller's choice: a kernel confirms bits, never names"
-
-
-def host(flags: int = ALL, *rules: Rule) -> Support:
-    """A VM that lists these flags, in a tree with these rules."""
-    return query(FakeBackend.narrow(flags), Catalog("a-tree", Flag, MAINLINE.capabilities, rules))
 
 
 def needs(flag: int, all_of: int) -> Requires:
@@ -482,8 +466,8 @@ EXCLUDED = "BAZ (bit 4, 0x10) is supported and preferred, QUX (bit 5, 0x20) is s
         (Request(required=FOO), QUX, "QUX (bit 5, 0x20) is supported and not asked for"),
         (
             Request(),
-            1 << 40,
-            "bit 40 (0x10000000000, not named by a-tree) is unknowable and not asked for",
+            1 << 41,
+            "bit 41 (0x20000000000, not named by a-tree) is unknowable and not asked for",
         ),
         (Request(), 1 << 7, "bit 7 (0x80, not named by a-tree) is unsupported and not asked for"),
         (Request(forbidden=FOO), FOO, "FOO (bit 2, 0x4) is forbidden by the request"),

@@ -7,7 +7,6 @@ import pytest
 from gmemflags import (
     MAINLINE,
     Always,
-    Catalog,
     Excludes,
     HostFacts,
     Need,
@@ -24,24 +23,10 @@ from gmemflags import (
     resolve,
 )
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE, FirecrackerFlag, Rule
-from gmemflags.masks import FlagWord
 from gmemflags.testing import FakeBackend
+from tests.trees import ALL, BAR, BAZ, FOO, QUX, SAID, tree
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ADD = Prerequisites.ADD
-
-
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 4
-    QUX = 1 << 5
-
-
-FOO, BAR, BAZ, QUX = Flag.FOO, Flag.BAR, Flag.BAZ, Flag.QUX
-ALL = 0x3C
 
 
 def host(flags: int = ALL, *rules: Rule, scope: Scope = Scope.VM) -> Support:
@@ -51,7 +36,7 @@ def host(flags: int = ALL, *rules: Rule, scope: Scope = Scope.VM) -> Support:
         scope=scope,
         host=HostFacts("6.18.0", "x86_64", 0 if scope is Scope.VM else None),
     )
-    return query(backend, Catalog("a-tree", Flag, MAINLINE.capabilities, rules))
+    return query(backend, tree(*rules))
 
 
 def needs(flag: int, all_of: int, **rest: Any) -> Requires:

@@ -1,13 +1,10 @@
 """Whether a mask is a valid answer, asked without looking for the best one."""
 
-from typing import Any
-
 import pytest
 from attrs import evolve
 
 from gmemflags import (
     MAINLINE,
-    Catalog,
     HostFacts,
     Need,
     Never,
@@ -17,33 +14,14 @@ from gmemflags import (
     Scope,
     Stage,
     Support,
-    query,
 )
-from gmemflags.catalog import FirecrackerFlag, Hosts, Rule
-from gmemflags.masks import FlagWord
+from gmemflags.catalog import FirecrackerFlag, Hosts
 from gmemflags.negotiation._resolve import valid
-from gmemflags.testing import FakeBackend
+from tests.trees import ALL, BAR, BAZ, FOO, QUX, SAID, host
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ADD = Prerequisites.ADD
-FOO, BAR, BAZ, QUX = 1 << 2, 1 << 3, 1 << 4, 1 << 5
 
 
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 4
-    QUX = 1 << 5
-
-
-def host(flags: int, *rules: Rule) -> Support:
-    """A VM that lists these flags, in a tree with these rules."""
-    return query(FakeBackend.narrow(flags), Catalog("a-tree", Flag, MAINLINE.capabilities, rules))
-
-
-ALL = 0x3C
 PLAIN = host(ALL)
 RULED = host(ALL, Requires(BAR, all_of=FOO, **SAID), Never(QUX, stage=Stage.ACCESS, **SAID))
 DEVICE = evolve(PLAIN, scope=Scope.SYSTEM)
