@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sysconfig
+import tempfile
 from collections import Counter
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from tempfile import TemporaryDirectory
@@ -72,11 +73,10 @@ pytest_collect_file = (_docstrings + _documents).pytest()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the tests' own files in a directory that is gone at the end."""
-    if config.option.basetemp is None:
-        directory = TemporaryDirectory(prefix="gmemflags-")
-        config.option.basetemp = directory.name
-        config.add_cleanup(directory.cleanup)
+    """Give this process and its children a temporary directory that is gone at the end."""
+    directory = TemporaryDirectory(prefix="gmemflags-")
+    os.environ["TMPDIR"] = tempfile.tempdir = directory.name
+    config.add_cleanup(directory.cleanup)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
