@@ -223,6 +223,12 @@ def test_a_member_is_exactly_one_bit(value: int) -> None:
     assert str(caught.value) == f"Bad.ODD = {value} is not one bit of 64"
 
 
+def test_a_negative_member_is_refused_beside_another() -> None:
+    """From Python 3.15 on, -1 would be another name of ONE."""
+    with pytest.raises(InvalidMaskError, match=r"Bad\.ALL = -1"):
+        flag_class("Bad", {"ONE": 1, "ALL": -1})
+
+
 def test_a_flag_class_may_be_made_of_data() -> None:
     """A mapping of names and masks makes what a class body makes; the mapping is left alone."""
     members = {"LOW": 1, "TOP": 1 << 63}

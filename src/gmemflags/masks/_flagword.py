@@ -15,7 +15,7 @@ calculate with ints, and make flags to show them.
 
 from __future__ import annotations
 
-from enum import KEEP, Enum, IntFlag
+from enum import KEEP, Enum, EnumType, IntFlag
 from typing import TYPE_CHECKING, Any, cast
 
 from gmemflags.exceptions import InvalidMaskError
@@ -49,7 +49,17 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
         wanted &= ~member.value
 
 
-class FlagWord(IntFlag, boundary=KEEP):
+class _FlagWordType(EnumType):
+    """Looks at the values as they were written: Python 3.15 makes a negative one another flag."""
+
+    def __new__(cls, name: str, bases: Any, members: Any, **options: Any) -> Any:
+        for member, value in members.items():
+            if isinstance(value, int) and value < 0:
+                raise InvalidMaskError(f"{name}.{member} = {shown(value)}", "one bit of 64")
+        return super().__new__(cls, name, bases, members, **options)
+
+
+class FlagWord(IntFlag, metaclass=_FlagWordType, boundary=KEEP):
     """A class of flags in a 64-bit mask; every member is exactly one bit.
 
     Bits without a name are kept, ``~`` is the 64-bit complement, and a value outside 64 bits
