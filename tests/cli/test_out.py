@@ -15,6 +15,7 @@ from gmemflags._cli import _out
 from gmemflags._cli._out import complain, emit, fold, say
 from gmemflags._cli._status import CommandError, Status
 from tests.cli.runs import golden, run
+from tests.cli.terminal import shown_on
 
 HOST = "linux-6.18-x86_64"
 SHOW = ["show", "--host", HOST]
@@ -32,11 +33,11 @@ class Deaf(io.StringIO):
 
 def on_terminal(pty: tuple[int, int], columns: int, text: str) -> str:
     """What a terminal of that width shows when ``text`` is said."""
-    looks, writes = pty
+    _, writes = pty
     ioctl(writes, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(os.dup(writes), "w") as stream, redirect_stdout(stream):
         say(text)
-    return os.read(looks, 65536).decode().replace("\r\n", "\n")
+    return shown_on(pty).replace("\r\n", "\n")
 
 
 def test_long_lines_are_folded_between_words() -> None:

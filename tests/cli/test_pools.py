@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from gmemflags._cli._pool import Pool, support_of
 from gmemflags.catalog import FIRECRACKER_SECRET_FREE
 from gmemflags.records._text import LONGEST
 from tests.cli.runs import Run, error, run
+from tests.cli.terminal import shown_on
 from tests.records.values import host
 
 A, B, C = host(3, "host-a"), host(3, "host-b"), host(1, "host-c")
@@ -501,12 +501,11 @@ def test_progress_on_a_terminal(tmp_path: Path, pty: tuple[int, int]) -> None:
     """A line that says how far it is, and is gone at the end; into a file there is none."""
     pool = tmp_path / "many.jsonl"
     pool.write_text((records.dumps(A) + "\n") * 40_000)
-    shows, writes = pty
+    _, writes = pty
     command = [sys.executable, "-m", "gmemflags", "baseline", str(pool)]
     child = subprocess.run(command, stderr=writes, stdout=subprocess.PIPE, check=True)
-    shown = os.read(shows, 10_000).decode()
     assert child.stdout.startswith(b"baseline of 40000 hosts")
-    assert shown == "\r\x1b[K16384 records\r\x1b[K32768 records\r\x1b[K"
+    assert shown_on(pty) == "\r\x1b[K16384 records\r\x1b[K32768 records\r\x1b[K"
     assert run("baseline", str(pool)).err == ""
 
 

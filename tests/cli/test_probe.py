@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 from attrs import evolve
@@ -21,6 +21,7 @@ from gmemflags.catalog import FIRECRACKER_SECRET_FREE, Rule
 from gmemflags.linux import ProbeReport, Vm, probe
 from gmemflags.negotiation._probe_text import lines
 from tests.cli.runs import Run, error, run
+from tests.cli.terminal import shown_on
 from tests.negotiation.hidden import KERNELS, TREE
 from tests.probing import (
     PAGE,
@@ -418,16 +419,11 @@ def test_any_catalog_can_be_written(
 
 def terminal_shows(pty: tuple[int, int], use: Callable[[], object]) -> str:
     """What a terminal that is standard error shows of this."""
-    looks, writes = pty
+    _, writes = pty
     os.write(writes, b">")
     with os.fdopen(os.dup(writes), "w") as stream, redirect_stderr(stream):
         use()
-    os.set_blocking(looks, False)
-    text = b""
-    with suppress(BlockingIOError):
-        while True:
-            text += os.read(looks, 65536)
-    return text.decode()
+    return shown_on(pty)
 
 
 def test_who_waits_is_told_how_far_it_is(pty: tuple[int, int]) -> None:
