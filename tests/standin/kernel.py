@@ -57,7 +57,7 @@ class Standin:
 
     A run gives up after `timeout` seconds without a call (TimeoutError), or after `limit` calls
     (RuntimeError: code that retries EINTR for ever). Then the listener closes, later calls of the
-    thread fail with ENOSYS, and a thread that still does not end is left behind as a daemon.
+    thread fail with ENOSYS, and a thread that does not end within `timeout` is left as a daemon.
     """
 
     def __init__(self, script: Script, *, timeout: float = 60.0, limit: int = 100_000) -> None:
@@ -76,7 +76,7 @@ class Standin:
         try:
             self._serve(listener, thread.native_id)
         finally:
-            _worker.finish(thread, listener)
+            _worker.finish(thread, listener, self.timeout)
         try:
             return outcome.result(0)
         finally:
