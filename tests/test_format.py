@@ -5,11 +5,27 @@ from typing import Any, cast
 import pytest
 from attrs import field, frozen
 
-from gmemflags import MAINLINE, Always, Catalog, Excludes, FlagSyntaxError, InvalidMaskError, Need, Never, Refused, Requires, format_mask, parse_mask
-from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
-from gmemflags import _format
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Catalog,
+    Excludes,
+    FlagSyntaxError,
+    FlagWord,
+    Hosts,
+    InvalidMaskError,
+    Need,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    _format,
+    format_mask,
+    format_rule,
+    parse_mask,
+)
 from gmemflags._format import format_hosts, format_need
-from gmemflags import FlagWord
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
@@ -189,7 +205,7 @@ def test_a_long_text_is_shown_around_the_fault() -> None:
     ("value", "shown"), [(3, "3"), (None, "None"), (b"MMAP", "b'MMAP'"), ([1], "type list")]
 )
 def test_only_text_is_read(value: object, shown: str) -> None:
-    """A mask is no text of one."""
+    """A mask is not a text."""
     with pytest.raises(FlagSyntaxError, match="is not a text") as caught:
         parse_mask(cast("str", value))
     assert shown in caught.value.problem

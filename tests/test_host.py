@@ -105,7 +105,7 @@ def test_another_tree_is_asked_its_own_numbers() -> None:
 
 
 def test_zero_is_a_number() -> None:
-    """KVM_CAP_IRQCHIP is 0: only None is no number."""
+    """KVM_CAP_IRQCHIP is 0: only None stands for no number."""
     backend = FakeBackend({0: 1})
     support = query(backend, evolve(MAINLINE, capabilities={"IRQCHIP": 0, "NOTHING": None}))
     assert (backend.asked, support.answer("IRQCHIP")) == ([0], 1)
@@ -291,7 +291,7 @@ def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
     "wrong", [{"scope": "vm"}, {"host": None}, {"host": "x86_64"}, {"catalog": "linux-mainline"}]
 )
 def test_a_support_is_made_of_the_right_things(wrong: dict[str, Any]) -> None:
-    """A text is no scope, host or catalog."""
+    """A text is not a scope, a host or a catalog."""
     right: dict[str, Any] = {"answers": {}, "scope": Scope.VM, "catalog": MAINLINE}
     with pytest.raises(TypeError):
         Support(**(right | wrong))

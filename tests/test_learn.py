@@ -339,7 +339,7 @@ def test_a_learned_catalog_keeps_rules_that_may_be_for_other_hosts() -> None:
 def test_a_learned_catalog_keeps_what_a_rule_says_of_other_hosts(
     hosts: Hosts, left: list[Hosts]
 ) -> None:
-    """What a default VM takes is no news of a confidential one: there the rule still holds."""
+    """What a default VM takes says nothing of a confidential one: there the rule still holds."""
     rules = with_rules(requires(FOO, BAR, hosts=hosts)).as_catalog("learned").rules
     assert [rule.hosts for rule in rules if isinstance(rule, Requires)] == left
 

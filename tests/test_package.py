@@ -6,7 +6,6 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
@@ -95,9 +94,9 @@ def test_a_public_name_has_a_docstring(module: ModuleType, name: str) -> None:
         return
     assert (vars(value).get("__doc__") or "").strip()
     for attribute, member in vars(value).items():
-        if not attribute.startswith("_") and not isinstance(member, Enum):
-            if inspect.isroutine(member) or isinstance(member, property):
-                assert (inspect.getdoc(member) or "").strip(), attribute
+        described = inspect.isroutine(member) or isinstance(member, property)
+        if described and not attribute.startswith("_"):
+            assert (inspect.getdoc(member) or "").strip(), attribute
 
 
 @names
@@ -113,8 +112,8 @@ def annotated(value: object) -> Iterator[object]:
     """The value, and for a class the functions that make it up."""
     yield value
     for member in vars(value).values() if inspect.isclass(value) else ():
-        for function in (member, *(getattr(member, name, None) for name in ("fget", "func"))):
-            function = getattr(function, "__func__", function)
+        parts = (getattr(member, name, None) for name in ("fget", "func", "__func__"))
+        for function in (member, *parts):
             if inspect.isfunction(function) and (function.__module__ or "").startswith("gmemflags"):
                 yield function
 

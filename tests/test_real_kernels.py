@@ -5,10 +5,25 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, Catalog, Excludes, GuestMemfdFlag, HostFacts, Prerequisites, Reason, Request, Requires, Scope, Stage, Support, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Catalog,
+    Excludes,
+    FlagWord,
+    GuestMemfdFlag,
+    HostFacts,
+    Prerequisites,
+    Reason,
+    Request,
+    Requires,
+    Scope,
+    Stage,
+    Support,
+    query,
+    resolve,
+)
 from gmemflags._mainline import FirecrackerFlag
-from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 ADD = Prerequisites.ADD
@@ -233,7 +248,7 @@ def test_boot_and_restore_on_mainline() -> None:
 
 
 def test_restore_where_245_is_another_capability() -> None:
-    """KVM_CAP_ARM_SEA_TO_USER is 245 in v7.2: the collision meets the need, and is no yes."""
+    """KVM_CAP_ARM_SEA_TO_USER is 245 in v7.2: the collision meets the need, and is not a yes."""
     host = asked(
         {231: 1, 234: 1, 244: 3, 245: 1}, "7.2.0", "aarch64", None, catalog=FIRECRACKER_SECRET_FREE
     )

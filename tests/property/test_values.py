@@ -18,13 +18,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmemflags
-from gmemflags import CapabilityQueryError, CatalogError, GmemFlagsError, GuestMemfdCreateError, KvmUnavailableError, NegotiationTooHardError, PoolError, RecordError, Unavailable
-from gmemflags import MAINLINE, Always, Capability, Excludes, FlagSyntaxError, GuestMemfdFlag, HostFacts, InconsistentAnswerError, InvalidMaskError, Need, NegotiationError, Never, Outcome, Problem, Profile, Reason, Refused, Request, Requires, Role, Scope, Stage, Suggestion, Support, baseline, compare, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Capability,
+    CapabilityQueryError,
+    CatalogError,
+    Excludes,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    GuestMemfdFlag,
+    HostFacts,
+    Hosts,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    Need,
+    NegotiationError,
+    NegotiationTooHardError,
+    Never,
+    Outcome,
+    PoolError,
+    Problem,
+    Profile,
+    Reason,
+    RecordError,
+    Refused,
+    Request,
+    Requires,
+    Role,
+    Rule,
+    Scope,
+    Stage,
+    Suggestion,
+    Support,
+    Unavailable,
+    baseline,
+    compare,
+    query,
+    resolve,
+)
 from gmemflags._values import FrozenDict
-from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, masks
+from tests.trees import flag_class
 
 WHY, SOURCE = "It is so.", "a test"
 SUPPORT = query(FakeBackend({234: 1, 244: -(2**31)}))
@@ -68,7 +107,7 @@ ERRORS: list[GmemFlagsError] = [
     FlagSyntaxError("MMPA", 0, "no such flag", "MMAP"),
     CatalogError("a-tree", "it contradicts itself"),
     NegotiationTooHardError("a-tree", 100),
-    RecordError("/flags/0", "it is no mask"),
+    RecordError("/flags/0", "it is not a mask"),
     PoolError("a host", "is of another kind"),
     NegotiationError(resolve(SUPPORT, REQUEST)),
     InconsistentAnswerError("GUEST_MEMFD_FLAGS", -22, "no flags", "a host"),
@@ -145,13 +184,17 @@ def test_no_value_can_be_changed(value: attrs.AttrsInstance) -> None:
     [
         ("update", [{"a": 2}]),
         ("setdefault", ["b", 2]),
+        ("update", []),
+        ("setdefault", ["GUEST_MEMFD"]),
         ("pop", ["GUEST_MEMFD"]),
+        ("pop", ["absent", None]),
         ("popitem", []),
         ("clear", []),
         ("__setitem__", ["a", 2]),
         ("__delitem__", ["GUEST_MEMFD"]),
         ("__ior__", [{"a": 2}]),
     ],
+    ids=str,
 )
 def test_no_mapping_of_a_value_can_be_changed(method: str, arguments: list[object]) -> None:
     """A support's answers stay what the host said."""
@@ -189,8 +232,8 @@ def test_supports_are_equal_exactly_if_the_answers_are(one: int, other: int) -> 
 
 
 @given(masks, masks)
-def test_requests_are_equal_exactly_if_the_wishes_are(one: int, other: int) -> None:
-    """A request is data: the same wishes are the same request."""
+def test_requests_are_equal_exactly_if_their_content_is(one: int, other: int) -> None:
+    """A request is data: who asks for the same has the same request."""
     assert (Request(required=one) == Request(required=other)) is (one == other)
     assert pickled(Request(required=one)) == Request(required=one)
 
