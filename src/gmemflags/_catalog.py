@@ -310,8 +310,9 @@ class Catalog:
             return rebuild, (kind, arguments)
         # A class that was made of data cannot be found by its name in another process.
         members = {name: bit for bit, name in flags.bit_names.items()}
-        del arguments["flags"]
-        return _with_flag_class, (arguments, flags.__name__, members)
+        others = {**cast("dict[str, Any]", arguments)}
+        del others["flags"]
+        return _with_flag_class, (others, flags.__name__, members)
 
 
 def _with_flag_class(arguments: dict[str, Any], name: str, members: dict[str, int]) -> Catalog:
