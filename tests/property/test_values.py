@@ -236,19 +236,3 @@ def test_requests_are_equal_exactly_if_their_content_is(one: int, other: int) ->
     """A request is data: who asks for the same has the same request."""
     assert (Request(required=one) == Request(required=other)) is (one == other)
     assert pickled(Request(required=one)) == Request(required=one)
-
-
-def test_catalogs_are_equal_by_content() -> None:
-    """A flag class made anew with the same members is the same content, and so is its digest."""
-    again = evolve(MAINLINE, flags=flag_class("Again", {"MMAP": 1, "INIT_SHARED": 2}))
-    assert (again, hash(again), again.digest) == (MAINLINE, hash(MAINLINE), MAINLINE.digest)
-
-
-@pytest.mark.parametrize(
-    "members", [{"MMAP": 1}, {"MMAP": 1, "INIT_SHARED": 4}, {"MMAP": 1, "SHARED": 2}]
-)
-def test_catalogs_differ_by_any_flag(members: dict[str, int]) -> None:
-    """A missing, moved or renamed flag is another content, and so is its digest."""
-    other = evolve(MAINLINE, flags=flag_class("Other", members))
-    assert other != MAINLINE
-    assert other.digest != MAINLINE.digest
