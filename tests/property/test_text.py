@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, Catalog, CatalogError, FlagSyntaxError, format_mask, parse_mask
+from gmemflags import Catalog, CatalogError, FlagSyntaxError, format_mask, parse_mask
 from tests.strategies import catalog_of, catalogs, masks, names
 
 

@@ -63,7 +63,6 @@ from gmemflags import (
 from gmemflags._values import FrozenDict
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, masks
-from tests.trees import flag_class
 
 WHY, SOURCE = "It is so.", "a test"
 SUPPORT = query(FakeBackend({234: 1, 244: -(2**31)}))
