@@ -34,9 +34,9 @@ from gmemflags import (
     query,
     resolve,
 )
-from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 from tests.property.exhaustive import Case, Law, best, random_case
+from tests.trees import flag_class
 
 CASES = int(os.environ.get("GMEMFLAGS_CASES", "20000"))
 PARTS = 8

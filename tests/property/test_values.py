@@ -60,7 +60,6 @@ from gmemflags import (
     query,
     resolve,
 )
-from gmemflags._values import FrozenDict
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, masks
 
@@ -95,7 +94,7 @@ VALUES: list[object] = [
     *baseline([SUPPORT, LESSER]).lacking.values(),
     compare(SUPPORT, LESSER),
     *compare(SUPPORT, LESSER).lost_on_b,
-    FrozenDict({"a": 1}),
+    MAINLINE.capabilities,
     *GuestMemfdFlag,
     GuestMemfdFlag(0x41),
 ]
