@@ -295,6 +295,11 @@ def test_trap_true_and_one_are_one_dictionary_key() -> None:
     assert F(cast("int", 1.0)) is F.MMAP
 
 
+def test_trap_true_is_an_int_to_operators() -> None:
+    """A bool has no name for a bit, so it passes for the number that it is."""
+    assert F(3) == F.INIT_SHARED | True
+
+
 def test_trap_list_drops_what_len_counts() -> None:
     """Iterating yields named bits only; gmemflags.bits yields all."""
     assert list(F(0x41)) == [F.MMAP]
