@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from errno import EINVAL, errorcode
-from functools import cached_property
 
 from attrs import evolve, field, frozen
 
@@ -31,7 +30,7 @@ from gmemflags._format import describe, describe_mask, format_mask, format_rule
 from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bits, flag_class, u64, union
 from gmemflags._rules import Always, Excludes, Never, Refused, Requires, Rule, Stage
-from gmemflags._values import FrozenDict
+from gmemflags._values import FrozenDict, reduce_to_fields
 
 Masks = frozenset[int]
 
@@ -46,7 +45,7 @@ def _observations(observations: Mapping[int, int]) -> FrozenDict[int, int]:
     return FrozenDict({u64(mask): _errno(errno) for mask, errno in observations.items()})
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, getstate_setstate=False)
 class ProbeReport:
     """What KVM_CREATE_GUEST_MEMFD answered to each mask that was tried on one VM.
 
@@ -59,14 +58,23 @@ class ProbeReport:
     observations: Mapping[int, int] = field(converter=_observations)
     size: int
     stopped: int | None = None
+    # One value, once it was asked for.
+    _learned_once: list[tuple[tuple[Rule, ...], frozenset[int]]] = field(
+        init=False, eq=False, repr=False, factory=list
+    )
+
+    __reduce__ = reduce_to_fields
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
-    @cached_property
+    @property
     def _learned(self) -> tuple[tuple[Rule, ...], frozenset[int]]:
-        universe = MASK & ~self.undetermined
-        return learn(self.taken, self.refused, universe, self.support.catalog, self.source)
+        if not self._learned_once:
+            universe = MASK & ~self.undetermined
+            found = learn(self.taken, self.refused, universe, self.support.catalog, self.source)
+            self._learned_once.append(found)
+        return self._learned_once[0]
 
     @property
     def rules(self) -> tuple[Rule, ...]:

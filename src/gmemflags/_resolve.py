@@ -35,7 +35,6 @@ solve there is an error, which is neither.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NoReturn
 
 from attrs import Factory, field, frozen
@@ -99,6 +98,12 @@ class Resolution:
     _verdict: Verdict = field(
         init=False, eq=False, repr=False, default=Factory(_decide, takes_self=True)
     )
+    # Each has one value, once it was asked for. (help() of Python 3.13 fails on cached_property in
+    # a slotted class.)
+    _outcomes: list[tuple[Outcome, ...]] = field(init=False, eq=False, repr=False, factory=list)
+    _suggestions: list[tuple[Suggestion, ...]] = field(
+        init=False, eq=False, repr=False, factory=list
+    )
 
     __reduce__ = reduce_to_fields
 
@@ -136,15 +141,19 @@ class Resolution:
         """Every reason for a refusal; empty exactly for a yes."""
         return problems(self._verdict)
 
-    @cached_property
+    @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """What became of every bit named or added, and of every preferred group."""
-        return outcomes(self._verdict)
+        if not self._outcomes:
+            self._outcomes.append(outcomes(self._verdict))
+        return self._outcomes[0]
 
-    @cached_property
+    @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What to change so that a refused request is granted; empty for a yes."""
-        return () if self.ok else suggestions(self._verdict)
+        if not self._suggestions:
+            self._suggestions.append(() if self.ok else suggestions(self._verdict))
+        return self._suggestions[0]
 
     @property
     def advice(self) -> tuple[str, ...]:
