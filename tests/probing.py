@@ -6,8 +6,19 @@ import struct
 from collections.abc import Callable, Iterable
 from itertools import combinations
 
-from gmemflags import Always, Catalog, Excludes, Never, Refused, Requires, Stage, query
-from gmemflags import Hosts, Rule, format_rule
+from gmemflags import (
+    Always,
+    Catalog,
+    Excludes,
+    Hosts,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    Stage,
+    format_rule,
+    query,
+)
 from gmemflags.linux import ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.standin.kernel import (

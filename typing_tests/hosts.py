@@ -7,10 +7,21 @@ from typing import assert_type
 from attrs import evolve
 
 import gmemflags.linux
-from gmemflags import MAINLINE, Backend, BitState, Capability, Catalog, HostFacts, Resolution, Scope, Support, query
-from gmemflags import Rule
+from gmemflags import (
+    MAINLINE,
+    Backend,
+    BitState,
+    Capability,
+    Catalog,
+    FlagWord,
+    HostFacts,
+    Resolution,
+    Rule,
+    Scope,
+    Support,
+    query,
+)
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
-from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 

@@ -46,7 +46,7 @@ def _observations(observations: Mapping[int, int]) -> Mapping[int, int]:
     return frozen_mapping({u64(mask): _errno(errno) for mask, errno in observations.items()})
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False, getstate_setstate=False)  # cached_property needs a __dict__
 class ProbeReport:
     """What KVM_CREATE_GUEST_MEMFD answered to each mask that was tried on one VM.
 

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import MAINLINE, CapabilityQueryError, KvmUnavailableError, Never, Request, Stage, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    CapabilityQueryError,
+    KvmUnavailableError,
+    Never,
+    Request,
+    Stage,
+    query,
+    resolve,
+)
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
 from tests.probing import subsets
 
@@ -79,7 +88,7 @@ def test_what_was_probed_can_be_resolved_and_created(vm: Vm, report: ProbeReport
         os.close(vm.create_guest_memfd(report.size, answer))
 
 
-def test_another_tree_is_another_claim(vm: Vm) -> None:
+def test_another_tree_is_the_callers_choice(vm: Vm) -> None:
     """What its catalog names beyond is not listed here, so nothing contradicts it."""
     report = probe(vm, FIRECRACKER_SECRET_FREE)
     assert report.complete

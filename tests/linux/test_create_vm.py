@@ -6,8 +6,7 @@ from enum import IntEnum
 
 import pytest
 
-from gmemflags import CapabilityQueryError, HostFacts, KvmUnavailableError, Scope
-from gmemflags import Unavailable
+from gmemflags import CapabilityQueryError, HostFacts, KvmUnavailableError, Scope, Unavailable
 from gmemflags.linux import Kvm, Vm
 from tests.standin.kernel import (
     KVM_CHECK_EXTENSION,
@@ -137,7 +136,7 @@ def test_a_refused_vm_says_whose_fault_it_is(number: int, reason: Unavailable, n
 
 @pytest.mark.usefixtures("standin")
 def test_an_interrupted_creation_is_made_again(null: int) -> None:
-    """EINTR is no refusal."""
+    """EINTR does not refuse anything."""
     answers: list[Answer] = [Errno(errno.EINTR), NewFd()]
     standin = Standin(lambda _: answers.pop(0))
     standin.run(lambda: device(null).create_vm().close())

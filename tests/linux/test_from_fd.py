@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gmemflags import KvmUnavailableError, Scope, query
-from gmemflags import Unavailable
+from gmemflags import KvmUnavailableError, Scope, Unavailable, query
 from gmemflags.linux import Kvm, Vm
 from gmemflags.linux._ioctl import system_ioctl
 
@@ -94,7 +93,7 @@ def test_a_pipe_is_not_kvm(take: Take) -> None:
 
 
 def test_a_vm_that_is_dev_kvm_is_refused_by_name(kvm: Kvm) -> None:
-    """It would answer for the best imaginable VM."""
+    """It would say what the host could offer at most."""
     error = refusal(Vm.from_fd, kvm.fileno())
     assert error.reason is Unavailable.NOT_KVM
     assert str(error).startswith(f"VM descriptor {kvm.fileno()}: this is /dev/kvm itself")

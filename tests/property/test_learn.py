@@ -7,8 +7,19 @@ from itertools import product
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gmemflags import Always, Excludes, Never, Prerequisites, Request, Requires, Stage, bits, lint, resolve
-from gmemflags import Rule
+from gmemflags import (
+    Always,
+    Excludes,
+    Never,
+    Prerequisites,
+    Request,
+    Requires,
+    Rule,
+    Stage,
+    bits,
+    lint,
+    resolve,
+)
 from gmemflags.linux import ProbeReport
 from tests.probing import Judge, always, excludes, never, reported, requires, subsets, swept, tree
 from tests.property.hidden import kernels

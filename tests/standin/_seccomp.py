@@ -1,6 +1,6 @@
 """The raw side of the scripted kernel: seccomp(2) and its listener descriptor.
 
-Names, numbers and layouts are those of include/uapi/linux/seccomp.h. This room moves bytes; it
+Names, numbers and layouts are those of include/uapi/linux/seccomp.h. This module moves bytes; it
 must never decide what an answer is, and never filter any thread but the one that calls it.
 """
 

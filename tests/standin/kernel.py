@@ -3,7 +3,7 @@
 `Standin(script).run(function)` calls `function` in a new thread whose KVM ioctls (type byte 0xAE),
 and those of its children, arrive at `script`, by way of seccomp user notification. The caller under
 test makes real system calls and gets real results: any signed 64-bit value, any errno, a new
-descriptor. This room must never touch a thread or a process that `run` did not start.
+descriptor. This package must never touch a thread or a process that `run` did not start.
 """
 
 import errno

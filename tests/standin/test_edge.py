@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, BitState, CapabilityQueryError, KvmUnavailableError, Support, query
-from gmemflags import Unavailable
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    CapabilityQueryError,
+    KvmUnavailableError,
+    Support,
+    Unavailable,
+    query,
+)
 from gmemflags.linux import Kvm, Vm
 from tests.kernels import KERNELS, WORD, Kernel, Outcome, outcome
 from tests.standin.kernel import (
@@ -86,7 +93,7 @@ def test_capabilities_of_others_are_not_flags(null: int) -> None:
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("times", [1, 100])
 def test_an_interrupted_call_is_made_again(number: int, times: int, null: int) -> None:
-    """EINTR is no answer and no failure, however often it comes."""
+    """EINTR is neither an answer nor a failure, however often it comes."""
     answers: dict[int, int | list[int | Errno]] = {231: 1, 233: 8, 234: 1, 235: 1, 244: 3}
     answers[number] = [Errno(errno.EINTR)] * times + [5]
     standin = Standin(

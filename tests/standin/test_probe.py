@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gmemflags import MAINLINE, CapabilityQueryError, CatalogError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, bits
-from gmemflags import Catalog
-from gmemflags import Unavailable
+from gmemflags import (
+    MAINLINE,
+    CapabilityQueryError,
+    Catalog,
+    CatalogError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    Unavailable,
+    bits,
+)
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
 from tests.hidden import KERNELS, TREE
 from tests.probing import (
@@ -154,7 +162,7 @@ def test_progress_is_told_after_each_mask(null: int) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EPERM, errno.EFAULT, errno.EOPNOTSUPP])
 def test_an_errno_for_one_mask_is_recorded_and_the_sweep_goes_on(number: int, null: int) -> None:
-    """It is no EINVAL, so it says nothing of the flags."""
+    """It is not EINVAL, so it says nothing of the flags."""
     report = probed(HiddenKernel(3, lambda mask: number if mask == 2 else 0), null)
     assert report.observations[2] == number
     assert len(report.observations) == 66
@@ -184,7 +192,7 @@ def test_an_errno_that_comes_again_ends_the_probe(name: str, after: int, null: i
 
 
 def test_an_interrupted_creation_is_made_again(null: int) -> None:
-    """EINTR is no observation."""
+    """EINTR is not an observation."""
     interrupt = iter([errno.EINTR, 0] * 100)
     report = probed(HiddenKernel(3, lambda _: next(interrupt)), null)
     assert set(report.observations.values()) == {0}
