@@ -10,7 +10,7 @@ import pytest
 from gmemflags import KvmUnavailableError, Scope, query
 from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
-from gmemflags.linux._ioctl import system_ioctl
+from gmemflags.linux._ioctl import IOCTL
 
 FORKED = """
 import os, sys
@@ -107,7 +107,7 @@ def test_dev_kvm_that_is_a_vm_is_refused(vm: Vm) -> None:
 
 def test_a_vcpu_is_no_vm(vm: Vm) -> None:
     """It takes KVM's requests too, and answers EINVAL to those of a VM."""
-    vcpu = system_ioctl()(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
+    vcpu = IOCTL(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
     try:
         assert refusal(Vm.from_fd, vcpu).reason is Unavailable.NOT_KVM
         assert refusal(Kvm.from_fd, vcpu).reason is Unavailable.NOT_KVM
@@ -149,5 +149,5 @@ def test_a_vm_after_fork_says_what_eio_means(kvm: Kvm, python: Callable[..., lis
 @pytest.mark.parametrize("number", [-1, 1 << 31, (1 << 64) + 244, True, "x", None])
 def test_only_numbers_of_capabilities_are_asked(number: Any, vm: Vm) -> None:
     """Cut to the width of the call, another one would be asked."""
-    with pytest.raises(ValueError, match="is no number of a capability"):
+    with pytest.raises(ValueError, match="is not the number of a capability"):
         vm.check_extension(number)

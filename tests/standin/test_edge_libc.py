@@ -9,7 +9,7 @@ from attrs import evolve
 from gmemflags import MAINLINE, BitState, Capability, CapabilityQueryError, HostFacts, InconsistentAnswerError, query
 from gmemflags.linux import Vm
 from gmemflags.linux._ioctl import bind
-from tests.standin.kernel import Answer, Call, Errno, Standin, extensions
+from tests.standin.kernel import KVM_GET_API_VERSION, Answer, Call, Errno, Standin, extensions
 
 pytestmark = pytest.mark.usefixtures("standin")
 
@@ -36,6 +36,8 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
     current = 0
 
     def script(call: Call) -> Answer:
+        if call.request == KVM_GET_API_VERSION:
+            return Errno(errno.ENOTTY)
         return current if call.argument == 244 else 1
 
     def ask() -> list[int | None]:
@@ -52,7 +54,7 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
                 found.append(support.mask)
         return found
 
-    return Standin(script).run(ask)
+    return Standin(script, shared=True).run(ask)
 
 
 @abis
