@@ -160,9 +160,7 @@ def _explained(
     )
 
 
-def _refusal(
-    vm: Backend, mask: int, resolution: Resolution | None
-) -> tuple[str, Support | None]:
+def _refusal(vm: Backend, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
     # What EINVAL means for flags of a good size, and what the VM lists now.
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)

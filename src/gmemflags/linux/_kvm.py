@@ -47,7 +47,10 @@ def open_descriptor(fd: object) -> int:
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
     raise KvmUnavailableError(
-        EBADF, "an int in [0, 2**31) is needed", f"{safe_repr(fd)} as a descriptor", Unavailable.NOT_KVM
+        EBADF,
+        "an int in [0, 2**31) is needed",
+        f"{safe_repr(fd)} as a descriptor",
+        Unavailable.NOT_KVM,
     )
 
 
