@@ -197,8 +197,8 @@ def _after(resolution: Resolution, support: Support) -> str:
     again = resolve(support, resolution.request)
     if again.ok and again.mask == resolution.mask:
         return (
-            f"{_listed(support)}, and {quote(support.catalog.name)} has no rule against this mask: kernel"
-            " and catalog contradict each other, unless these flags want another size;"
+            f"{_listed(support)}, and {quote(support.catalog.name)} has no rule against this mask:"
+            " kernel and catalog contradict each other, unless these flags want another size;"
             " `gmemflags probe` shows what this kernel takes"
         )
     asked = resolution.support

@@ -142,7 +142,7 @@ class Descriptor(Backend):
 
 def caller(descriptor: Descriptor) -> Ioctl:
     """The ioctl of a descriptor, for the modules of this package."""
-    return descriptor._ioctl  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
+    return descriptor._ioctl  # pyright: ignore[reportPrivateUsage]  # not for users
 
 
 def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:
@@ -175,7 +175,7 @@ class Kvm(Descriptor):
         name = os.fsdecode(path)
         kvm = cls(-1, name, facts(), owned=True)
         try:
-            kvm._fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)  # noqa: SLF001  # ours
+            kvm._fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)  # ours
         except OSError as error:
             raise cannot_open(
                 error,
@@ -188,7 +188,7 @@ class Kvm(Descriptor):
             raise KvmUnavailableError(
                 ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
             ) from None
-        return kvm._checked()  # noqa: SLF001  # ours
+        return kvm._checked()  # ours
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
@@ -201,7 +201,7 @@ class Kvm(Descriptor):
             KvmUnavailableError: It is not such a descriptor.
         """
         origin = f"KVM descriptor {open_descriptor(fd)}"
-        return cls(fd, origin, facts(), owned=False)._checked()  # noqa: SLF001  # ours
+        return cls(fd, origin, facts(), owned=False)._checked()  # ours
 
     def _checked(self) -> Self:
         # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
@@ -265,7 +265,7 @@ class Kvm(Descriptor):
         vm = Vm(-1, what, host, owned=True)
         try:
             made = plain_call(self, uapi.KVM_CREATE_VM, number | size_bits)
-            vm._fd = checked_descriptor(made, self.fileno())  # noqa: SLF001  # ours
+            vm._fd = checked_descriptor(made, self.fileno())  # ours
         except OSError as error:
             raise cannot_create(error, what, number, listed, ipa_bits) from None
         return vm
@@ -367,7 +367,7 @@ class Vm(Descriptor, VmBackend):
 
         Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
         """
-        return create(self, size, flags, creator(self, size))
+        return create(self, size, flags, lambda mask: creator(self, size)(mask))
 
 
 def creator(vm: Vm, size: int) -> Callable[[int], int]:
