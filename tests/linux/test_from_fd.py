@@ -9,7 +9,7 @@ import pytest
 
 from gmemflags import KvmUnavailableError, Scope, Unavailable, query
 from gmemflags.linux import Kvm, Vm
-from gmemflags.linux._ioctl import system_ioctl
+from gmemflags.linux._ioctl import IOCTL
 
 FORKED = """
 import os, sys
@@ -106,7 +106,7 @@ def test_dev_kvm_that_is_a_vm_is_refused(vm: Vm) -> None:
 
 def test_a_vcpu_is_no_vm(vm: Vm) -> None:
     """It takes KVM's requests too, and answers EINVAL to those of a VM."""
-    vcpu = system_ioctl()(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
+    vcpu = IOCTL(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
     try:
         assert refusal(Vm.from_fd, vcpu).reason is Unavailable.NOT_KVM
         assert refusal(Kvm.from_fd, vcpu).reason is Unavailable.NOT_KVM

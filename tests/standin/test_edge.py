@@ -136,7 +136,7 @@ def sweep(answers: list[int], fd: int) -> list[Outcome]:
             found.append(outcome(vm, FLAGS_ONLY))
         return found
 
-    return Standin(script).run(ask)
+    return Standin(script, shared=True).run(ask)
 
 
 def test_every_word_that_looks_like_an_errno_is_refused(null: int) -> None:
@@ -174,12 +174,21 @@ def test_another_api_version_is_not_kvm(version: int, null: int) -> None:
     assert f"its API version is {version}, not 12" in str(caught.value)
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
-def test_a_denied_call_is_no_wrong_device(code: int, null: int) -> None:
-    """A security module or a filter that lets nobody ask says nothing of what it is."""
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSYS])
+def test_a_denied_call_on_the_device_is_a_missing_permission(code: int, kvm: Kvm) -> None:
+    """A security module or a filter lets nobody ask, and it is the device by its number."""
+    with pytest.raises(KvmUnavailableError) as caught:
+        Standin(lambda _: Errno(code)).run(lambda: Kvm.from_fd(kvm.fileno()))
+    assert (caught.value.reason, caught.value.errno) == (Unavailable.NO_PERMISSION, code)
+    assert caught.value.remedy.startswith("a seccomp filter or a security module")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSYS, errno.EBADFD])
+def test_another_device_that_denies_the_call_is_not_kvm(code: int, null: int) -> None:
+    """/dev/vhost-net answers EPERM to what it does not know, and /dev/net/tun EBADFD."""
     with pytest.raises(KvmUnavailableError) as caught:
         Standin(lambda _: Errno(code)).run(lambda: Kvm.from_fd(null))
-    assert (caught.value.reason, caught.value.errno) == (Unavailable.NO_PERMISSION, code)
+    assert (caught.value.reason, caught.value.errno) == (Unavailable.NOT_KVM, code)
 
 
 def test_an_owned_descriptor_of_another_version_is_closed(null: int) -> None:

@@ -17,7 +17,7 @@ from gmemflags import (
 )
 from gmemflags.linux import Vm
 from gmemflags.linux._ioctl import bind
-from tests.standin.kernel import Answer, Call, Errno, Standin, extensions
+from tests.standin.kernel import KVM_GET_API_VERSION, Answer, Call, Errno, Standin, extensions
 
 pytestmark = pytest.mark.usefixtures("standin")
 
@@ -44,6 +44,8 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
     current = 0
 
     def script(call: Call) -> Answer:
+        if call.request == KVM_GET_API_VERSION:
+            return Errno(errno.ENOTTY)
         return current if call.argument == 244 else 1
 
     def ask() -> list[int | None]:
@@ -60,7 +62,7 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
                 found.append(support.mask)
         return found
 
-    return Standin(script).run(ask)
+    return Standin(script, shared=True).run(ask)
 
 
 @abis

@@ -254,7 +254,9 @@ def test_a_vm_of_dev_kvm_is_probed(null: int) -> None:
         with Kvm.from_fd(null) as kvm, kvm.create_vm(1) as vm:
             return probe(vm)
 
-    report = Standin(HiddenKernel(3, obeying(), device=True)).run(run)
+    kernel = HiddenKernel(3, obeying(), device=True)
+    kernel.answers[235] = 0b11
+    report = Standin(kernel).run(run)
     assert report.support.origin == f"VM of type 1 on KVM descriptor {null}"
     assert report.support.host.vm_type == 1
 
