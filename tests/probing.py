@@ -3,12 +3,23 @@
 import errno
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 
-from gmemflags import Always, Catalog, Excludes, Never, Refused, Requires, Stage, query
-from gmemflags import Hosts, Rule, format_rule
-from gmemflags.linux import ProbeReport
+from gmemflags import (
+    Always,
+    Catalog,
+    Excludes,
+    Hosts,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    Stage,
+    format_rule,
+    query,
+)
+from gmemflags.linux import Observation, ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.standin.kernel import (
     KVM_CHECK_EXTENSION,
@@ -37,21 +48,64 @@ def subsets(mask: int) -> list[int]:
     return [sum(some) for size in range(len(flags) + 1) for some in combinations(flags, size)]
 
 
-def reported(catalog: Catalog, listed: int, observations: dict[int, int]) -> ProbeReport:
-    """The report of a VM that lists ``listed`` and answered so."""
+def reported(
+    catalog: Catalog, listed: int, observations: Mapping[int, int | Observation]
+) -> ProbeReport:
+    """The report of a VM that lists ``listed`` and answered so.
+
+    A number is an errno of creation; if there are no others, creation alone was tried.
+    """
     support = query(FakeBackend.wide(listed), catalog)
-    return ProbeReport(support=support, observations=observations, size=PAGE)
+    alone = all(isinstance(seen, int) for seen in observations.values())
+    return ProbeReport(
+        support=support,
+        observations={
+            mask: Observation(create=seen) if isinstance(seen, int) else seen
+            for mask, seen in observations.items()
+        },
+        size=PAGE,
+        until=Stage.CREATE if alone else Stage.ACCESS,
+    )
 
 
-def swept(catalog: Catalog, listed: int, judge: Judge) -> ProbeReport:
-    """The report of a VM all of whose subsets and single bits were tried."""
+def swept(
+    catalog: Catalog,
+    listed: int,
+    create: Judge,
+    bind: Judge | None = None,
+    access: Judge | None = None,
+) -> ProbeReport:
+    """The report of a VM all of whose subsets and single bits were tried, at some stages."""
     masks = dict.fromkeys((*subsets(listed), *(1 << number for number in range(64))))
-    return reported(catalog, listed, {mask: within(listed, judge)(mask) for mask in masks})
+    judge = within(listed, create)
+    if bind is None:
+        return reported(catalog, listed, {mask: judge(mask) for mask in masks})
+    play = staged(judge, bind, access or taking(masks))
+    return reported(catalog, listed, {mask: play(mask) for mask in masks})
+
+
+def staged(create: Judge, bind: Judge, access: Judge) -> Callable[[int], Observation]:
+    """A kernel that plays all stages of a mask, each if the one before worked."""
+
+    def play(mask: int) -> Observation:
+        seen: list[int] = []
+        for judge in (create, bind, access):
+            seen.append(judge(mask))
+            if seen[-1]:
+                break
+        return Observation(*seen)
+
+    return play
 
 
 def within(listed: int, judge: Judge) -> Judge:
     """A kernel that refuses what it does not list, and of the rest what ``judge`` refuses."""
     return lambda mask: errno.EINVAL if mask & ~listed else judge(mask)
+
+
+def mapping(flag: int, judge: Judge) -> Judge:
+    """A kernel that maps what has ``flag``, and then does what ``judge`` says."""
+    return lambda mask: judge(mask) if mask & flag else errno.ENODEV
 
 
 def taking(masks: Iterable[int]) -> Judge:
@@ -60,9 +114,9 @@ def taking(masks: Iterable[int]) -> Judge:
     return lambda mask: 0 if mask in taken else errno.EINVAL
 
 
-def obeying(*rules: Rule) -> Judge:
-    """A kernel that takes what breaks none of these rules."""
-    return lambda mask: 0 if all(rule.holds(mask) for rule in rules) else errno.EINVAL
+def obeying(*rules: Rule, fails: int = errno.EINVAL) -> Judge:
+    """A kernel on which what breaks none of these rules works."""
+    return lambda mask: 0 if all(rule.holds(mask) for rule in rules) else fails
 
 
 def texts(report: ProbeReport) -> list[str]:
