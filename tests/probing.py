@@ -26,6 +26,7 @@ from tests.standin.kernel import (
     KVM_CREATE_GUEST_MEMFD,
     KVM_CREATE_VM,
     KVM_GET_API_VERSION,
+    KVM_SET_USER_MEMORY_REGION2,
     Answer,
     Call,
     Errno,
@@ -164,17 +165,34 @@ def never(mask: int) -> Rule:
 
 
 class HiddenKernel:
-    """A script of a host whose VMs list ``listed`` and answer creations as ``judge`` says.
+    """A script of a host whose VMs list ``listed`` and answer as the judges say.
 
+    Masks for which ``access`` is not 0 get a file that cannot be mapped: more cannot be played.
     With ``device`` the first descriptor whose version is asked is /dev/kvm; without, all are VMs.
     ``created`` are the structs of KVM_CREATE_GUEST_MEMFD: size, flags and the reserved words.
+    ``slots`` are the structs of KVM_SET_USER_MEMORY_REGION2 as far as they are read: slot, flags,
+    address, size, userspace address, offset, descriptor; ``undeletable`` is what deleting answers.
     """
 
-    def __init__(self, listed: int, judge: Judge, *, device: bool = False) -> None:
+    def __init__(
+        self,
+        listed: int,
+        judge: Judge,
+        bind: Judge | None = None,
+        access: Judge | None = None,
+        *,
+        device: bool = False,
+        undeletable: int = 0,
+    ) -> None:
         """Keep what it says."""
         self.answers: dict[int, int] = {231: 1, 234: 1, 235: 1, 244: listed}
         self.judge = judge
+        self.bind = bind or obeying()
+        self.access = access or obeying()
+        self.undeletable = undeletable
         self.created: list[tuple[int, ...]] = []
+        self.slots: list[tuple[int, ...]] = []
+        self.vms = 0
         self._wants_device = device
         self._device: int | None = None
 
@@ -185,14 +203,24 @@ class HiddenKernel:
                 self._device = call.fd
             return 12 if call.fd == self._device else Errno(errno.ENOTTY)
         if call.request == KVM_CREATE_VM:
+            self.vms += 1
             return NewFd()
         if call.request == KVM_CHECK_EXTENSION:
             return self.answers.get(call.argument, 0)
+        if call.request == KVM_SET_USER_MEMORY_REGION2:
+            return self._set_slot(struct.unpack_from("=IIQQQQI", call.struct()))
         assert call.request == KVM_CREATE_GUEST_MEMFD
         words = struct.unpack("=8Q", call.struct())
         self.created.append(words)
         number = self.judge(words[1])
-        return Errno(number) if number else NewFd()
+        if number:
+            return Errno(number)
+        return NewFd(size=0, mappable=False) if self.access(words[1]) else NewFd(size=PAGE)
+
+    def _set_slot(self, region: tuple[int, ...]) -> Answer:
+        self.slots.append(region)
+        number = self.bind(self.tried[-1]) if region[3] else self.undeletable
+        return Errno(number) if number else 0
 
     @property
     def tried(self) -> list[int]:
