@@ -206,6 +206,18 @@ def test_without_a_flag_that_maps_nothing_is_said_of_every_mask() -> None:
     assert texts(report) == ["exactly FOO|BAR is refused"]
 
 
+def test_a_rule_for_what_is_mapped_needs_a_witness_as_well() -> None:
+    """QUX alone maps, and so do FOO and BAR together; with BAZ these fail, and QUX is refused."""
+
+    def touch(mask: int) -> int:
+        if not mask & QUX and mask & 3 != FOO | BAR:
+            return errno.ENODEV
+        return errno.EFAULT if mask & BAZ else 0
+
+    report = swept(WIDE_TREE, 0b1111, obeying(excludes(BAZ, QUX)), EVERY, touch)
+    assert sorted(texts(report)) == ["BAZ excludes QUX", "exactly FOO|BAR|BAZ is refused"]
+
+
 @pytest.mark.parametrize(
     ("rule", "why"),
     [

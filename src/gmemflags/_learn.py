@@ -21,7 +21,7 @@ refused)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from errno import EFAULT, EINVAL, ENODEV, errorcode
 from functools import cached_property
@@ -33,24 +33,11 @@ from gmemflags._decision import applicable, applies
 from gmemflags._exceptions import CatalogError, quote, safe_repr
 from gmemflags._format import describe, describe_mask, format_mask, format_rule
 from gmemflags._host import Support
-from gmemflags._masks import MASK, FlagWord, bits, flag_class, u64, union
-from gmemflags._rules import (
-    Always,
-    Excludes,
-    Hosts,
-    Never,
-    Refused,
-    Requires,
-    Rule,
-    Stage,
-    meaning,
-)
+from gmemflags._masks import FlagWord, bits, flag_class, u64, union
+from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order, simplest
+from gmemflags._rules import Excludes, Hosts, Refused, Requires, Rule, Stage, meaning
 from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
-Masks = frozenset[int]
-
-# A rule with more alternatives is no simpler than the masks that it explains.
-_MOST_WAYS = 16
 # What a text shows of a list: nobody reads thousands of lines.
 _MOST_LINES = 64
 
@@ -212,12 +199,10 @@ class ProbeReport:
             fails = frozenset([mask for mask in self.fails(stage) if not mask & ~known])
             aside = self.not_mappable if stage is Stage.ACCESS else frozenset[int]()
             universe = known if self.complete else 0
-            relation = _Relation(self.works(stage), fails, aside, universe, relation)
-            found, rest = _learn(relation)
+            relation = Relation(self.works(stage), fails, aside, universe, relation)
+            found, rest = relation.rules()
             rules += [
-                cited
-                for rule in found
-                for cited in _cited(rule, relation, stage, self.support.catalog, self.source)
+                _cited(rule, relation, stage, self.support.catalog, self.source) for rule in found
             ]
             unexplained += rest
         return tuple(rules), frozenset(unexplained)
@@ -332,7 +317,7 @@ class ProbeReport:
 
     def _refused(self) -> Iterator[Rule]:
         why = "Observed: it does not work, and no simpler rule explains it."
-        for mask in _in_order(self.unexplained):
+        for mask in in_order(self.unexplained):
             yield Refused(mask, why=why, source=self.source, stage=_failed_at(self, mask))
 
 
@@ -359,14 +344,6 @@ def _elsewhere(rule: Rule, support: Support) -> Iterator[Rule]:
         yield evolve(rule, hosts=evolve(hosts, vm_types=vm_types))
 
 
-def _simplest(mask: int) -> tuple[int, int]:
-    return mask.bit_count(), mask
-
-
-def _in_order(masks: Iterable[int]) -> list[int]:
-    return sorted(masks, key=_simplest)
-
-
 def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
     # The flags of a catalog, and names for those bits that have none there.
     members = {name: member.value for name, member in catalog.flags.__members__.items()}
@@ -379,16 +356,26 @@ def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
     return flag_class("ProbedFlag", members)
 
 
+def _cited(rule: Rule, relation: Relation, stage: Stage, catalog: Catalog, source: str) -> Rule:
+    # With its why: the simplest mask that fails by it, and what works with the same flags.
+    no = min(broken_by(rule, relation.fails), key=simplest)
+    why = f"Observed: {describe_mask(no, catalog)} {_WORDS[stage]}"
+    yes = min([mask for mask in relation.works if not no & ~mask], key=simplest, default=None)
+    if yes is not None:
+        why += f", {describe_mask(yes, catalog)} works"
+    return evolve(rule, why=f"{why}.", source=source, stage=stage)
+
+
 # ---- The rules of the catalog
 
 
 def _check_rules(report: ProbeReport) -> Iterator[CheckedRule]:
     support, observations = report.support, report.observations
     rules = applicable(support, Stage.ACCESS)
-    working = {stage: _in_order(report.works(stage)) for stage in Stage}
+    working = {stage: in_order(report.works(stage)) for stage in Stage}
     against: dict[int, int] = {}  # by the number of a rule: the simplest mask that breaks it, works
     alone: dict[int, int] = {}  # the simplest that breaks it and no other, and does not work
-    for mask in _in_order(observations):
+    for mask in in_order(observations):
         seen = observations[mask]
         broken = [number for number, rule in enumerate(rules) if not rule.holds(mask)]
         count = Counter([rules[number].stage for number in broken])
@@ -448,11 +435,11 @@ def _against_the_list(report: ProbeReport) -> Iterator[str]:
     support, catalog = report.support, report.support.catalog
     origin = quote(support.origin)
     if support.guest_memfd is False:
-        for mask in _in_order(report.works(Stage.CREATE)):
+        for mask in in_order(report.works(Stage.CREATE)):
             what = describe_mask(mask, catalog)
             yield f"{what} can be created, and {origin} says that it has no guest_memfd"
         return
-    for mask in _in_order(report.works_unlisted):
+    for mask in in_order(report.works_unlisted):
         what = describe_mask(mask, catalog)
         yield f"{what} can be created, and {origin} does not list all of it"
 
@@ -470,7 +457,7 @@ def _against_the_catalog(report: ProbeReport) -> Iterator[str]:
     for stage in Stage:
         allowed = allowed_by(rule for rule in rules if rule.stage <= stage)
         fails = [mask for mask in report.fails(stage) if not mask & ~usable and allowed(mask)]
-        surprises[stage] = _in_order(fails)
+        surprises[stage] = in_order(fails)
     for rule in report.rules:
         mask = next((mask for mask in surprises[rule.stage] if not rule.holds(mask)), None)
         if mask is not None:
@@ -543,7 +530,7 @@ def _lines(report: ProbeReport) -> Iterator[str]:
         ],
         "explained by no rule": [
             f"{describe_mask(mask, catalog)} {_WORDS[_failed_at(report, mask)]}"
-            for mask in _in_order(report.unexplained)
+            for mask in in_order(report.unexplained)
         ],
         "undetermined: in no mask that could be created": [
             describe(bit, catalog) for bit in bits(report.undetermined)
@@ -572,8 +559,7 @@ def _table(report: ProbeReport) -> Iterator[str]:
     width = max([4, *(len(hex(mask)) for mask, _ in shown)])
     stages = [stage for stage in Stage if stage <= report.until]
     heads = "".join([f"{stage!s:<14}" for stage in stages])
-    if shown:
-        yield f"  {'mask':>{width}}  {heads}flags"
+    yield f"  {'mask':>{width}}  {heads}flags"
     for mask, seen in shown:
         cells = "".join([f"{_cell(seen.at(stage), stage):<14}" for stage in stages])
         yield f"  {mask:#{width}x}  {cells}{format_mask(mask, catalog)}"
@@ -593,226 +579,3 @@ def _cell(answer: int | None, stage: Stage) -> str:
         return "refused" if stage is Stage.CREATE else "fails"
     not_mappable = stage is Stage.ACCESS and answer == _NOT_MAPPABLE
     return "not mappable" if not_mappable else _named(answer)
-
-
-# ---- Learning
-
-
-def allowed_by(rules: Iterable[Rule]) -> Callable[[int], bool]:
-    """A test of masks: whether all ``rules`` hold."""
-    listed = tuple(rules)
-    return lambda mask: all(rule.holds(mask) for rule in listed)
-
-
-def _learn(relation: _Relation) -> tuple[list[Rule], Masks]:
-    """The rules that hold in a relation, and the failing masks that they do not explain."""
-    rules = [*_always_and_never(relation), *_requires(relation), *_excludes(relation)]
-    rest = frozenset(filter(allowed_by(rules), relation.fails))
-    if rest:
-        rules += _alternatives(relation, rest)
-        rest = frozenset(filter(allowed_by(rules), rest))
-    return rules, rest
-
-
-def _broken(rule: Rule, masks: Iterable[int]) -> Masks:
-    return frozenset([mask for mask in masks if not rule.holds(mask)])
-
-
-def _cited(
-    rule: Rule, relation: _Relation, stage: Stage, catalog: Catalog, source: str
-) -> Iterator[Rule]:
-    # With its why: the simplest mask that fails by it, and what works with the same flags. No
-    # rule without such a witness.
-    no = min(_broken(rule, relation.fails), key=_simplest, default=None)
-    if no is None:
-        return
-    why = f"Observed: {describe_mask(no, catalog)} {_WORDS[stage]}"
-    yes = min([mask for mask in relation.works if not no & ~mask], key=_simplest, default=None)
-    if yes is not None:
-        why += f", {describe_mask(yes, catalog)} works"
-    yield evolve(rule, why=f"{why}.", source=source, stage=stage)
-
-
-def _common(masks: Iterable[int]) -> int:
-    common = MASK
-    for mask in masks:
-        common &= mask
-    return common
-
-
-class _Relation:
-    """Which flags go with which in all that works, as far as some failure bears it out.
-
-    ``aside`` are the masks that neither work nor fail, ``mapped`` the bits that none of them has,
-    and ``universe`` the bits of which a rule may say that nothing works with them. ``live`` bits
-    are in some mask that works, ``always`` in every one, and each other live bit has an entry in
-    ``common``, what all working masks with it share, in ``implied``, itself and what it requires,
-    directly or not, in ``apart``, what it excludes, and in ``classes``, the flags that require it
-    and that it requires. In ``needed_before`` and ``apart_before`` is what it requires and excludes
-    by the rules of earlier stages.
-    """
-
-    def __init__(
-        self,
-        works: Masks,
-        fails: Masks,
-        aside: Masks,
-        universe: int,
-        before: _Relation | None,
-    ) -> None:
-        self.works, self.fails, self.aside = works, fails, aside
-        self.universe = universe
-        self.live = union(works)
-        self.mapped = self.live & ~union(aside)
-        self.always = self.live & _common(works)
-        free = self.live & ~self.always
-        self.common: dict[int, int] = {}
-        self.needed_before: dict[int, int] = {}
-        self.apart_before: dict[int, int] = {}
-        self.implied: dict[int, int] = {}
-        self.apart: dict[int, int] = {}
-        for bit in bits(free):
-            yes = [mask for mask in works if mask & bit]
-            no = [mask for mask in fails if mask & bit]
-            self.common[bit] = _common(yes)
-            if before:
-                self.needed_before[bit] = before.implied.get(bit, 0) & free & ~bit
-                self.apart_before[bit] = before.all_apart(bit) & free
-            shown = _common(yes) & free & ~_common(no)
-            self.implied[bit] = bit | shown | self.needed_before.get(bit, 0)
-            self.apart[bit] = free & ~union(yes) & union(no)
-        self._close()
-        self.classes = {
-            bit: sum(other for other in bits(implied) if self.implied[other] & bit)
-            for bit, implied in self.implied.items()
-        }
-
-    def _close(self) -> None:
-        # What a required flag requires is required as well, also where no failure shows it.
-        for middle in self.implied:
-            for bit, implied in self.implied.items():
-                if implied & middle:
-                    self.implied[bit] |= self.implied[middle]
-
-    def all_classes(self) -> list[int]:
-        """Every class once, as a mask, in order of the first flags."""
-        return [members for bit, members in self.classes.items() if bit == members & -members]
-
-    def beyond(self, members: int) -> int:
-        """What a class requires outside itself."""
-        return self.implied[members & -members] & ~members
-
-    def before(self, mask: int) -> int:
-        """What some flag of ``mask`` requires by the rules of earlier stages."""
-        return union(self.needed_before.get(bit, 0) for bit in bits(mask))
-
-    def all_apart(self, bit: int) -> int:
-        """What a flag excludes by the rules of this stage and of earlier ones."""
-        return self.apart.get(bit, 0) | self.apart_before.get(bit, 0)
-
-    def excluded_before(self, mask: int) -> int:
-        """What some flag of ``mask`` excludes by the rules of earlier stages."""
-        return union(self.apart_before.get(bit, 0) for bit in bits(mask))
-
-    def excluded(self, mask: int) -> int:
-        """What some flag of ``mask`` excludes."""
-        return union(self.apart[bit] for bit in bits(mask))
-
-    def reduced(self, way: int) -> int:
-        """A mask that works, without the flags that others of its flags require anyway."""
-        for bit in bits(way):
-            for other in bits(way & ~bit):
-                equal = self.implied.get(bit, 0) & other
-                if self.implied.get(other, 0) & bit and not (equal and bit < other):
-                    way &= ~bit
-                    break
-        return way
-
-
-def _always_and_never(relation: _Relation) -> Iterator[Rule]:
-    # A mask aside must not break what is said of every mask: then only of those with a flag that
-    # no mask aside has.
-    mapped = relation.mapped
-    dead = relation.universe & ~relation.live & union(relation.fails)
-    if never := dead & ~union(relation.aside):
-        yield Never(never, why="", source="")
-    if mapped and (apart := dead & union(relation.aside)):
-        yield Excludes(mapped, apart, why="", source="")
-    forced = relation.always & ~_common(relation.fails)
-    if always := forced & _common(relation.aside):
-        yield Always(always, why="", source="")
-    if needed := forced & ~_common(relation.aside):
-        flag = mapped & ~needed or mapped
-        if flag:
-            yield Requires(flag, all_of=needed, why="", source="")
-
-
-def _requires(relation: _Relation) -> Iterator[Rule]:
-    for members in relation.all_classes():
-        # Equivalent flags: the first stands for all. What earlier stages say is said.
-        first = members & -members
-        rest = members ^ first
-        if needed := rest & ~relation.before(first):
-            yield Requires(first, all_of=needed, why="", source="")
-        if needy := union(bit for bit in bits(rest) if not relation.before(bit) & first):
-            yield Requires(needy, all_of=first, why="", source="")
-        direct = beyond = relation.beyond(members)
-        for other in bits(beyond):
-            direct &= ~relation.beyond(relation.classes[other])
-        if direct := direct & ~relation.before(members):
-            yield Requires(members, all_of=direct, why="", source="")
-
-
-def _excludes(relation: _Relation) -> Iterator[Rule]:
-    classes = relation.all_classes()
-    for index, one in enumerate(classes):
-        mine, above = relation.excluded(one), relation.excluded(relation.beyond(one))
-        before = relation.excluded_before(one | relation.beyond(one))
-        partners = 0
-        for other in classes[index + 1 :]:
-            beyond = relation.beyond(other)
-            implied = (above | before) & (other | beyond) or mine & beyond
-            partners |= other if mine & other and not implied else 0
-        if partners:
-            yield Excludes(one, partners, why="", source="")
-
-
-def _alternatives(relation: _Relation, rest: Masks) -> list[Rule]:
-    # "A requires B or C", and "every mask needs B or C", where that tells more than it takes.
-    found: dict[Rule, Masks] = {}
-    for flag in (0, *relation.all_classes()):
-        ways = _ways(relation, flag & -flag)
-        if ways is None:
-            continue
-        rule = _one_of(relation, flag, ways)
-        broken = _broken(rule, rest)
-        if len(ways) <= len(broken) + 1:
-            found[rule] = broken
-    explained = Counter([mask for broken in found.values() for mask in broken])
-    for rule, broken in tuple(found.items()):
-        if all(explained[mask] > 1 for mask in broken):  # the others explain as much
-            del found[rule]
-            explained.subtract(broken)
-    return list(found)
-
-
-def _one_of(relation: _Relation, flag: int, ways: tuple[int, ...]) -> Rule:
-    every = Always(any_of=ways, why="", source="")
-    if not flag and not all(every.holds(mask) for mask in relation.aside):
-        flag = relation.mapped
-    elif not flag:
-        return every
-    return Requires(flag, any_of=ways, why="", source="")
-
-
-def _ways(relation: _Relation, bit: int) -> tuple[int, ...] | None:
-    # What the masks that work with ``bit`` have besides: those that contain no other such mask.
-    # A mask comes after all that it contains. None if they are too many for a rule.
-    common = relation.common.get(bit, relation.always)
-    kept: list[int] = []
-    for mask in sorted({mask & ~common for mask in relation.works if mask & bit == bit}):
-        if all(other & ~mask for other in kept):
-            kept.append(mask)
-            if len(kept) > _MOST_WAYS:
-                return None
-    return tuple(map(relation.reduced, kept))
