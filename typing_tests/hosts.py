@@ -105,7 +105,11 @@ def probes(vm: Vm) -> None:
     assert_type(report, ProbeReport)
     assert_type(report.support, Support)
     assert_type(report.observations, Mapping[int, Observation])
-    assert_type(report.observations[0].at(Stage.BIND), int | None)
+    seen = report.observations[0]
+    assert_type(seen.at(Stage.BIND), int | None)
+    assert_type(seen.create, int)
+    assert_type(seen.bind, int | None)
+    assert_type(seen.access, int | None)
     assert_type(report.size, int)
     assert_type(report.until, Stage)
     assert_type(report.stopped, int | None)
@@ -123,7 +127,9 @@ def probes(vm: Vm) -> None:
     assert_type(report.undetermined, int)
     assert_type(report.rules, tuple[Rule, ...])
     assert_type(report.checked_rules, tuple[CheckedRule, ...])
+    assert_type(report.checked_rules[0].rule, Rule)
     assert_type(report.checked_rules[0].state, RuleState)
+    assert_type(report.checked_rules[0].message, str)
     assert_type(report.contradictions, tuple[str, ...])
     assert_type(report.as_catalog("mine"), Catalog)
 

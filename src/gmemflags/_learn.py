@@ -87,11 +87,12 @@ class Observation:
         """The errno of one stage, 0 if it worked, None if it was not tried."""
         return (self.create, self.bind, self.access)[stage]
 
-    def decided(self, until: Stage) -> bool:
-        """Whether the flags alone decided every stage up to ``until`` that could be tried."""
-        last = next(stage for stage in Stage if self.at(stage) != 0 or stage is until)
-        answer = self.at(last)
-        return answer == 0 or _does_not_work(answer, last)
+
+def _decided(seen: Observation, until: Stage) -> bool:
+    # Whether the flags alone decided every stage up to ``until`` that could be tried.
+    last = next(stage for stage in Stage if seen.at(stage) != 0 or stage is until)
+    answer = seen.at(last)
+    return answer == 0 or _does_not_work(answer, last)
 
 
 class RuleState(StrEnum):
@@ -254,7 +255,7 @@ class ProbeReport:
         listed = self.support.mask
         decided = sum(
             [
-                not mask & ~listed and seen.decided(self.until)
+                not mask & ~listed and _decided(seen, self.until)
                 for mask, seen in self.observations.items()
             ]
         )
