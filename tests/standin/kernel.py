@@ -66,7 +66,7 @@ class Standin:
 
     A run gives up after `timeout` seconds without a call (TimeoutError), or after `limit` calls
     (RuntimeError: code that retries EINTR for ever). Then the listener closes, later calls of the
-    thread fail with ENOSYS, and a thread that still does not end is left behind as a daemon.
+    thread fail with ENOSYS, and a thread that does not end within `timeout` is left as a daemon.
 
     With `shared` the script runs in this process, where it sees what `function` does meanwhile.
     Then no call may keep the GIL: KVM_CREATE_GUEST_MEMFD would wait for ever.
@@ -101,7 +101,7 @@ class Standin:
                 self._serve_elsewhere(listener, thread.native_id, begin)
         finally:
             begin.set()
-            _worker.finish(thread, listener)
+            _worker.finish(thread, listener, self.timeout)
         try:
             return outcome.result(0)
         finally:
@@ -261,7 +261,7 @@ def require(name: str, why: str | None) -> None:
         return
     if name in os.environ.get("GMEMFLAGS_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"GMEMFLAGS_REQUIRE names {name}, and it is unavailable. {why}")
-    pytest.skip(why)
+    pytest.skip(f"{why} (Set GMEMFLAGS_REQUIRE={name} to make that a failure.)")
 
 
 def require_standin() -> None:
