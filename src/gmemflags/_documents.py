@@ -374,7 +374,7 @@ class LossDocument(TypedDict, closed=True):
 
 
 class ComparisonDocument(TypedDict, closed=True):
-    """Two hosts: a Comparison; ``catalogs`` holds that of ``a``, and that of ``b`` if it differs."""
+    """Two hosts: a Comparison; the catalogs are that of ``a``, and that of ``b`` if it differs."""
 
     schema: ReadOnly[Literal["gmemflags/comparison/2"]]
     tool: ReadOnly[str]
@@ -719,8 +719,8 @@ def make_comparison(parts: Parts) -> Comparison:
     _agree(parts, {"safe": comparison.safe})
     for key in ("lost", "gained"):
         losses: tuple[Loss, ...] = getattr(comparison, key)
-        now = [(loss.capability, loss.bits) for loss in losses]
-        if [(loss["capability"], loss["bits"]) for loss in parts[key]] != now:
+        now = {(loss.capability, loss.bits) for loss in losses}
+        if {(loss["capability"], loss["bits"]) for loss in parts[key]} != now:
             raise Fault(f"compared again, there are {len(now)}, or others", key)
     return comparison
 

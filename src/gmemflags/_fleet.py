@@ -343,6 +343,7 @@ class _Pool:
             count = sum(1 << n for n, plane in enumerate(self._planes) if plane & bit)
             if count < self._count and (count or bit & named):
                 lacking[bit] = Lacking(self._count - count, self._without[bit])
+        mask = self._common.mask
         return Baseline(
             support=evolve(
                 like,
@@ -351,7 +352,7 @@ class _Pool:
                 host=HostFacts(self._kernel, like.host.machine, like.host.vm_type),
                 origin=_ORIGIN,
                 unused=(),
-                other_names=self._names,
+                other_names={bit: name for bit, name in self._names.items() if bit & mask},
             ),
             count=self._count,
             lacking=lacking,

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from gmemflags import MAINLINE, CatalogError, Need, Prerequisites, Profile, RecordError, Request, Support, resolve
+from gmemflags import (
+    MAINLINE,
+    CatalogError,
+    Need,
+    Prerequisites,
+    Profile,
+    RecordError,
+    Request,
+    Support,
+    resolve,
+)
 from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Rule
 from gmemflags.catalog._plain import plain
 from gmemflags.records import dumps, loads

@@ -265,7 +265,11 @@ _FLAGS_64 = {f"F{n}": hex(1 << n) for n in range(64)}
         ("rules/0/stage", 0, "$.rules[0].stage"),
         ("rules/0/hosts/vm_types", [0, True], "$.rules[0].hosts.vm_types[1]"),
         ("rules/1/any_of", ["0x1", 2], "$.rules[1].any_of[1]"),
-        ("profiles/boot/request/claims", [["0x1", "A", "B"]], "$.profiles.boot.request.flag_names[0]"),
+        (
+            "profiles/boot/request/claims",
+            [["0x1", "A", "B"]],
+            "$.profiles.boot.request.flag_names[0]",
+        ),
         ("profiles/boot/request/claims", [["0x1", 2]], "$.profiles.boot.request.flag_names[0][1]"),
         ("profiles/boot/request/until", "soon", "$.profiles.boot.request.until"),
         ("profiles/boot/request/needs", [1], "$.profiles.boot.request.needs[0]"),
@@ -303,7 +307,9 @@ def test_what_is_wrong_with_a_catalog(way: str, value: object, problem: str) -> 
 def test_the_first_half_of_a_claim() -> None:
     """The bit stands at place 0, and the name at place 1."""
     way = "profiles/boot/request/claims"
-    assert error(changed(CATALOG, way, [[1, "A"]])).path == "$.profiles.boot.request.flag_names[0][0]"
+    assert (
+        error(changed(CATALOG, way, [[1, "A"]])).path == "$.profiles.boot.request.flag_names[0][0]"
+    )
 
 
 def test_a_flaw_inside_a_catalog_that_is_written_out() -> None:
