@@ -484,7 +484,7 @@ def host_parts(support: Support) -> Parts:
         **_words(support.mask, names),
         "names": names,
         "catalog": catalog,
-        "extra": host.extra or None,
+        "extra": dict(host.extra) or None,
     }
 
 
@@ -697,10 +697,8 @@ def comparison_parts(comparison: Comparison) -> Parts:
     """Two hosts, with the catalogs that they were read under."""
     a, b = comparison.a.catalog, comparison.b.catalog
     return {
-        **_fields(comparison),
+        **{key: getattr(comparison, key) for key in ("a", "b", "safe", "headline", "doubts")},
         "tool": TOOL,
-        "safe": comparison.safe,
-        "headline": comparison.headline,
         "lost": _with_references(comparison.lost, "rules", b),
         "gained": _with_references(comparison.gained, "rules", a),
         "catalogs": [a] if a == b else [a, b],

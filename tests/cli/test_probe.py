@@ -21,7 +21,7 @@ from gmemflags import FIRECRACKER_SECRET_FREE, Rule
 from gmemflags.linux import ProbeReport, Vm, probe
 from gmemflags.negotiation._probe_text import lines
 from tests.cli.runs import Run, error, run
-from tests.negotiation.hidden import KERNELS, TREE
+from tests.hidden import KERNELS, TREE
 from tests.probing import (
     PAGE,
     HiddenKernel,
