@@ -87,7 +87,7 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case Reason.CATALOG_CHANGED:
             name = quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {str(request.digest)[:12]}, and"
+                f"the request is pinned to the catalog with digest {quote(str(request.digest)[:12])}, and"
                 f" the host was read under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
