@@ -363,10 +363,11 @@ class Support:
         return (*found, *failed, *self.unused)
 
     @property
-    def listed_names(self) -> dict[int, str]:
-        """What the tree under which the host was asked calls the listed bits, where it does."""
-        names = {**self.other_names, **self.catalog.flags.bit_names}
-        return {bit: names[bit] for bit in bits(self.mask) if bit in names}
+    def all_names(self) -> dict[int, str]:
+        """What the listed bits are called, by the catalog or in :attr:`other_names`."""
+        names = self.catalog.flags.bit_names
+        listed = {bit: names[bit] for bit in bits(self.mask) if bit in names}
+        return dict(sorted({**self.other_names, **listed}.items()))
 
     def under(self, catalog: Catalog) -> Support:
         """The same answers, read under another tree's catalog.
@@ -385,7 +386,7 @@ class Support:
                 raise CatalogError(catalog.name, problem)
         return support_of(
             self.all_answers,
-            self.listed_names,
+            self.all_names,
             catalog,
             scope=self.scope,
             host=self.host,
