@@ -226,6 +226,8 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         what: The device, descriptor or VM.
         reason: Why, as an enum.
         remedy: What to do about it, in one line; "" for what is generally done for that reason.
+        name: The name of the host, if it is known.
+        time: When it was tried, in seconds since 1970 (UTC), if it is known.
     """
 
     def __init__(
@@ -235,11 +237,16 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         what: str = "",
         reason: Unavailable = Unavailable.FAILED,
         remedy: str = "",
+        *,
+        name: str | None = None,
+        time: int | None = None,
     ) -> None:
         super().__init__(errno, strerror)
         self.what = what
         self.reason = reason
         self.remedy = remedy or _REMEDY[reason]
+        self.name = name
+        self.time = time
 
     def __str__(self) -> str:
         meaning = _MEANING[EBADF] if self.errno == EBADF else ""

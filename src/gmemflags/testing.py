@@ -40,7 +40,7 @@ from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, u64
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Stage
-from gmemflags._values import FrozenDict
+from gmemflags._values import frozen_mapping
 
 __all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
 
@@ -316,12 +316,12 @@ class FakeVm(FakeBackend, VmBackend):
         self.close()
 
 
-def _fixed(answers: Mapping[int, int]) -> FrozenDict[int, int]:
-    return FrozenDict(answers)
+def _fixed(answers: Mapping[int, int]) -> Mapping[int, int]:
+    return frozen_mapping(answers)
 
 
-def _fixed_each(types: Mapping[int, Mapping[int, int]]) -> FrozenDict[int, FrozenDict[int, int]]:
-    return FrozenDict({vm_type: FrozenDict(answers) for vm_type, answers in types.items()})
+def _fixed_each(types: Mapping[int, Mapping[int, int]]) -> Mapping[int, Mapping[int, int]]:
+    return frozen_mapping({vm_type: frozen_mapping(answers) for vm_type, answers in types.items()})
 
 
 @frozen(kw_only=True)
@@ -473,5 +473,5 @@ _HOSTS = (
         on_vm={0: _SECRET_FREE},
     ),
 )
-hosts: Mapping[str, KnownHost] = FrozenDict({host.name: host for host in _HOSTS})
+hosts: Mapping[str, KnownHost] = frozen_mapping({host.name: host for host in _HOSTS})
 """The hosts that come with this library, recorded or derived from kernel sources, by name."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmemflags._catalog import Capability, Scope
 from gmemflags._cli import _register
 from gmemflags._cli._out import fold
 from gmemflags._format import describe, describe_mask
 from gmemflags._mainline import VM_TYPES_X86
-from gmemflags._catalog import Capability, Scope
 from gmemflags._masks import MASK, bits
 
 if TYPE_CHECKING:

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 from gmemflags._cli._options import CATALOGS, add_json
 from gmemflags._cli._out import emit, fold, say
 from gmemflags._cli._status import CommandError, Status
-from gmemflags._format import format_mask, format_rule
-from gmemflags._format import describe, describe_mask, format_hosts, format_need
+from gmemflags._format import (
+    describe,
+    describe_mask,
+    format_hosts,
+    format_mask,
+    format_need,
+    format_rule,
+)
 from gmemflags._masks import bits
 
 if TYPE_CHECKING:

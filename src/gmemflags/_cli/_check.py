@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmemflags._catalog import Scope
 from gmemflags._cli import _options
 from gmemflags._cli._machine import made, opened
 from gmemflags._cli._out import emit, say
 from gmemflags._cli._request import add_policy, add_request, is_file, request, status
 from gmemflags._cli._status import CommandError
-from gmemflags._catalog import Scope
 from gmemflags._host import query
 from gmemflags._resolve import resolve
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmemflags._catalog import Request, Scope
 from gmemflags._cli import _options
 from gmemflags._cli._out import emit, progress, say
 from gmemflags._cli._pool import Pool, support_of
 from gmemflags._cli._request import request, status
 from gmemflags._cli._status import CommandError, Status, as_command_error
-from gmemflags._mainline import MAINLINE
-from gmemflags._catalog import Request, Scope
 from gmemflags._exceptions import FlagSyntaxError
+from gmemflags._mainline import MAINLINE
 from gmemflags._resolve import resolve
 from gmemflags.records import dumps
 

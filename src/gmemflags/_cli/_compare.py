@@ -11,15 +11,15 @@ from gmemflags._cli._files import STDIN, shown
 from gmemflags._cli._out import emit, say
 from gmemflags._cli._pool import Pool, add_choice, support_of
 from gmemflags._cli._status import CommandError, Status
-from gmemflags._format import format_mask, format_rule
 from gmemflags._exceptions import CatalogError
 from gmemflags._fleet import compare
+from gmemflags._format import format_mask, format_rule
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags._host import Support
     from gmemflags._fleet import Comparison, Loss
+    from gmemflags._host import Support
 
 
 def add(parser: ArgumentParser) -> None:

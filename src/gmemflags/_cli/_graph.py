@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires
-from gmemflags._format import format_mask
-from gmemflags._format import format_hosts, format_rule
+from gmemflags._format import format_hosts, format_mask, format_rule
 from gmemflags._masks import bits
+from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

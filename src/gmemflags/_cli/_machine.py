@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, frozen
 
+from gmemflags._catalog import Capability
 from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._status import CommandError, Status, as_command_error
-from gmemflags._catalog import Capability
 from gmemflags._exceptions import GmemFlagsError, KvmUnavailableError, Unavailable
 from gmemflags._host import query
-from gmemflags.linux import Kvm
 from gmemflags._masks import bits
+from gmemflags.linux import Kvm
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve
 
+from gmemflags._catalog import Capability
 from gmemflags._cli._hosts import HOSTS
 from gmemflags._cli._machine import DEVICE
 from gmemflags._cli._out import complain
-from gmemflags._mainline import MAINLINE
-from gmemflags._mainline import SHIPPED
-from gmemflags._mainline import KVM_CAP_GUEST_MEMFD_FLAGS, TAKEN
-from gmemflags._catalog import Capability
+from gmemflags._mainline import KVM_CAP_GUEST_MEMFD_FLAGS, MAINLINE, SHIPPED, TAKEN
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

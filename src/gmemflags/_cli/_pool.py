@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmemflags._catalog import Scope
 from gmemflags._cli import _options
 from gmemflags._cli._files import STDIN, lines, opened, shown
 from gmemflags._cli._out import complain, progress
 from gmemflags._cli._status import CommandError
-from gmemflags._catalog import Scope
 from gmemflags._fleet import Baseline
 from gmemflags.records._catalogs import Catalogs
 from gmemflags.records._lines import Lines, located

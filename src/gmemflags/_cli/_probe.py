@@ -11,11 +11,11 @@ from gmemflags._cli import _options
 from gmemflags._cli._machine import device, made, of_this_node
 from gmemflags._cli._out import complain, emit, fold, progress, say
 from gmemflags._cli._status import CommandError, Status, remedy
-from gmemflags._format import parse_mask
 from gmemflags._exceptions import KvmUnavailableError
+from gmemflags._format import parse_mask
+from gmemflags._learn import extent
 from gmemflags.linux import Kvm, probe
 from gmemflags.linux._create import MEANINGS
-from gmemflags._learn import extent
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from gmemflags._cli._status import CommandError, Status
 from gmemflags._catalog import Prerequisites, Request, Scope
-from gmemflags._rules import Stage
-from gmemflags._format import parse_mask
+from gmemflags._cli._status import CommandError, Status
 from gmemflags._exceptions import FlagSyntaxError
+from gmemflags._format import parse_mask
 from gmemflags._masks import union
 from gmemflags._problems import Reason
+from gmemflags._rules import Stage
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -14,8 +14,8 @@ from gmemflags._host import query
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from gmemflags._cli._machine import Machine
     from gmemflags._catalog import Catalog
+    from gmemflags._cli._machine import Machine
     from gmemflags._host import Support
 
 

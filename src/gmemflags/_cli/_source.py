@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
-from gmemflags._rules import Hosts, Rule, Stage
 from gmemflags._catalog import Request
 from gmemflags._masks import bits
+from gmemflags._rules import Hosts, Rule, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,6 +11,7 @@ import os
 from array import array
 from collections.abc import Callable
 from errno import EBADF, EINVAL, ENOENT, ENOTTY
+from time import time
 from types import TracebackType
 from typing import NoReturn, Self, cast
 from warnings import warn
@@ -57,10 +58,17 @@ def open_descriptor(fd: object) -> int:
 def facts(vm_type: int | None = None) -> HostFacts:
     """What uname says of this host, and the VM type that is known, without an address size."""
     system = os.uname()
-    host = HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
+    host = HostFacts(
+        _text(system.release), _text(system.machine), vm_type, name=_text(system.nodename)
+    )
     if vm_type is None:
         return host
     return evolve(host, vm_type=vm_type_alone(vm_type, system.machine))
+
+
+def _text(value: str) -> str:
+    # A name that is not UTF-8 is shown by its bytes: half a surrogate pair fits into no record.
+    return os.fsencode(value).decode(errors="backslashreplace")
 
 
 _CHECK_EXTENSION = uapi.KVM_CHECK_EXTENSION | NONE_BITS
@@ -86,8 +94,8 @@ class Descriptor(Backend):
 
     @property
     def host(self) -> HostFacts:
-        """Kernel and machine of this host as uname gives them, and the VM's type."""
-        return self._host
+        """What uname says of this host, the VM's type, and the time now."""
+        return evolve(self._host, time=int(time()))
 
     def fileno(self) -> int:
         """The descriptor, -1 once it is closed."""
