@@ -270,9 +270,7 @@ class Parser(ArgumentParser):
             allow_abbrev=False,
             **colour,
         )
-        self.add_argument(
-            "-V", "--version", action="store_true", help="print the version and exit"
-        )
+        self.add_argument("-V", "--version", action="store_true", help="print the version and exit")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
@@ -388,7 +386,9 @@ def _top(commands: Mapping[str, Command], argv: list[str]) -> None:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise CommandError(f"no command is called {word!r}{hint}", listed)
     if word is not None:
-        raise CommandError(f"options come after the command {word}", f"try `gmemflags {join([word, *rest])}`")
+        raise CommandError(
+            f"options come after the command {word}", f"try `gmemflags {join([word, *rest])}`"
+        )
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if not args.version:

@@ -478,7 +478,10 @@ def _refuse_device(args: Namespace) -> None:
 
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", metavar="FILE", nargs="*", help=f"{WRITTEN}, instead of a device; - is standard input"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help=f"{WRITTEN}, instead of a device; - is standard input",
     )
     _add_host(parser)
     _add_choice(parser, "both")
@@ -809,7 +812,9 @@ def _compare(args: Namespace, out: Output) -> Status:
         theirs = _one_host(args.b, Pool(args, out, catalog, [args.b], scope))
     else:
         with _machine(args) as machine:
-            asked = [entry for entry in _ask_all(args, machine, catalog) if isinstance(entry, Support)]
+            asked = [
+                entry for entry in _ask_all(args, machine, catalog) if isinstance(entry, Support)
+            ]
         theirs = {_type(entry): entry for entry in asked if _is_chosen(entry, args, scope)}
     if len(ours) == len(theirs) == 1:  # two hosts that were named, of whatever kind
         pairs = [(*ours.values(), *theirs.values())]
@@ -974,7 +979,11 @@ COMMANDS = (
     Command(
         "probe",
         "Try which combinations of flags a VM takes, and learn the rules behind them.",
-        ("gmemflags probe", "gmemflags probe --json >tree.json", "gmemflags show --catalog tree.json"),
+        (
+            "gmemflags probe",
+            "gmemflags probe --json >tree.json",
+            "gmemflags show --catalog tree.json",
+        ),
         _add_probe,
         _probe,
     ),

@@ -103,7 +103,9 @@ def hosts_text(groups: Sequence[Group], *, verbose: bool) -> Iterator[str]:
             if any(support.hi_only for support in supports):
                 yield "  denied: claimed by FLAGS_HI and denied by a 64-bit FLAGS, so not believed"
         elif len(supports) < len(group.entries):
-            yield from (f"  {_place(e)}: {e.message}" for e in group.entries if isinstance(e, Unasked))
+            yield from (
+                f"  {_place(e)}: {e.message}" for e in group.entries if isinstance(e, Unasked)
+            )
         if verbose:
             yield from _details(supports)
 
@@ -123,7 +125,9 @@ def _gist(entries: Sequence[Support | Unasked]) -> str:
         text = "; ".join(parts)
         return text if len(text) <= 90 else "it depends on the type of the VM"
     (listed,) = by_answer
-    return listed if vms or listed.startswith("none") else f"{listed} at most; a VM may support less"
+    return (
+        listed if vms or listed.startswith("none") else f"{listed} at most; a VM may support less"
+    )
 
 
 def _listed(support: Support) -> str:
@@ -317,7 +321,9 @@ class Tally:
             verdicts = types.values()
             masks = dict.fromkeys(f"{v.mask:#x}" for v in verdicts if v.mask is not None)
             codes = dict.fromkeys(v.code for v in verdicts if v.code)
-            yield "\t".join([quote(name), _word(verdicts), ",".join(masks) or "-", ",".join(codes) or "-"])
+            yield "\t".join(
+                [quote(name), _word(verdicts), ",".join(masks) or "-", ",".join(codes) or "-"]
+            )
 
 
 def _word(verdicts: Iterable[Verdict]) -> str:
