@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from enum import IntFlag, StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
@@ -90,9 +91,7 @@ def capability_name(value: str) -> str:
 
 
 # What the bits of other capabilities are called, KVM_MEMORY_ATTRIBUTE_PRIVATE for one.
-ANSWER_NAMES: dict[str, dict[int, str]] = {
-    Capability.MEMORY_ATTRIBUTES.value: {1 << 3: "PRIVATE"}
-}
+ANSWER_NAMES: dict[str, dict[int, str]] = {Capability.MEMORY_ATTRIBUTES.value: {1 << 3: "PRIVATE"}}
 
 
 def _answer_bits(value: int) -> int:
@@ -325,7 +324,7 @@ class Catalog:
         """The name of one bit, or None if it has none."""
         return self.flags.bit_names.get(bit)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A digest of what the catalog means: SHA-256, hexadecimal.
 
@@ -335,7 +334,11 @@ class Catalog:
         content = (
             self.name,
             sorted(self.flags.bit_names.items()),
-            sorted((str(name), number) for name, number in self.capabilities.items() if number is not None),
+            sorted(
+                (str(name), number)
+                for name, number in self.capabilities.items()
+                if number is not None
+            ),
             [canonical(rule)[:-2] for rule in self.rules],
             sorted((name, _request_key(one.request)) for name, one in self.profiles.items()),
         )

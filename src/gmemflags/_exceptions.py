@@ -221,6 +221,8 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         strerror: Its text.
         what: The device, descriptor or VM.
         reason: Why, as an enum.
+        name: The name of the host, if it is known.
+        time: When it was tried, in seconds since 1970 (UTC), if it is known.
     """
 
     def __init__(
@@ -229,10 +231,15 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         strerror: str,
         what: str = "",
         reason: Unavailable = Unavailable.FAILED,
+        *,
+        name: str | None = None,
+        time: int | None = None,
     ) -> None:
         super().__init__(errno, strerror)
         self.what = what
         self.reason = reason
+        self.name = name
+        self.time = time
 
     @property
     def remedy(self) -> str:

@@ -203,7 +203,9 @@ def _rules_message(
     states = ", ".join(
         f"{describe(bit, support.catalog)} is {_state(negotiation, bit)}" for bit in bits(mentioned)
     )
-    return "; ".join(filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules))))
+    return "; ".join(
+        filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules)))
+    )
 
 
 def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
@@ -289,8 +291,7 @@ def caveats(support: Support, mask: int, until: Stage) -> tuple[str, ...]:
 def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
     request = negotiation.request
     private = any(
-        need.capability == Capability.MEMORY_ATTRIBUTES
-        and need.bits & KVM_MEMORY_ATTRIBUTE_PRIVATE
+        need.capability == Capability.MEMORY_ATTRIBUTES and need.bits & KVM_MEMORY_ATTRIBUTE_PRIVATE
         for need in request.needs
     )
     if not mask and not request.required and not private:
@@ -390,7 +391,7 @@ def _lines(
 ) -> Iterator[str]:
     support = verdict.negotiation.support
     yield f"asked: {asked(support, verdict.negotiation.request)}"
-    yield f"host: {_listing(support)} ({quote(support.catalog.name)}, {support.scope} scope)"
+    yield f"host: {listed(support)}"
     for outcome in outcomes if verdict.mask is not None else ():
         if outcome.role is not Role.GROUP and outcome.role is not Role.FORBIDDEN:
             yield f"- {outcome}"
@@ -402,6 +403,11 @@ def _lines(
         yield from (f"- {problem}" for problem in found)
     yield from (f"note: {text}" for text in advice)
     yield from (f"try: {suggestion}" for suggestion in suggestions)
+
+
+def listed(support: Support) -> str:
+    """What a host lists, by which catalog, and for which scope."""
+    return f"{_listing(support)} ({quote(support.catalog.name)}, {support.scope} scope)"
 
 
 def asked(support: Support, request: Request) -> str:

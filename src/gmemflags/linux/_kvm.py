@@ -11,6 +11,7 @@ import os
 from array import array
 from collections.abc import Callable
 from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
+from time import time
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar, cast
 from warnings import warn
@@ -39,20 +40,29 @@ _OPEN_REASONS = {
 _CREATE_REASONS = {EINVAL: Unavailable.NO_VM, EBADF: Unavailable.NOT_KVM}
 
 
-
 def open_descriptor(fd: object) -> int:
     """``fd`` if it can be a descriptor; raises KvmUnavailableError."""
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
     raise KvmUnavailableError(
-        EBADF, "an int in [0, 2**31) is needed", f"{safe_repr(fd)} as a descriptor", Unavailable.NOT_KVM
+        EBADF,
+        "an int in [0, 2**31) is needed",
+        f"{safe_repr(fd)} as a descriptor",
+        Unavailable.NOT_KVM,
     )
 
 
 def facts(vm_type: int | None = None) -> HostFacts:
     """What uname says of this host, and the VM type that is known."""
     system = os.uname()
-    return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
+    return HostFacts(
+        _text(system.release), _text(system.machine), vm_type, name=_text(system.nodename)
+    )
+
+
+def _text(value: str) -> str:
+    # A name that is not UTF-8 is shown by its bytes: half a surrogate pair fits into no record.
+    return os.fsencode(value).decode(errors="backslashreplace")
 
 
 class Descriptor(Backend):
@@ -76,8 +86,8 @@ class Descriptor(Backend):
 
     @property
     def host(self) -> HostFacts:
-        """Kernel and machine of this host as uname gives them, and the VM's type."""
-        return self._host
+        """What uname says of this host, the VM's type, and the time now."""
+        return evolve(self._host, time=int(time()))
 
     def fileno(self) -> int:
         """The descriptor, -1 once it is closed."""
@@ -212,7 +222,7 @@ class Kvm(Descriptor):
             raise KvmUnavailableError(
                 error.errno or 0, error.strerror or "", what, reason
             ) from None
-        return Vm(fd, what, evolve(self.host, vm_type=number), owned=True)
+        return Vm(fd, what, evolve(self._host, vm_type=number), owned=True)
 
 
 class Vm(Descriptor, VmBackend):
