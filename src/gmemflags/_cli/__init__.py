@@ -20,7 +20,6 @@ from contextlib import suppress
 from difflib import get_close_matches
 from enum import IntEnum
 from importlib import metadata
-from shlex import join
 from textwrap import fill, wrap
 from typing import Any, NamedTuple, NoReturn, TextIO
 
@@ -37,7 +36,6 @@ from gmemflags._exceptions import (
     Unavailable,
 )
 
-WRITTEN = "records that `gmemflags show --json` wrote, one a line"
 _LONGEST = 1000
 _NARROWEST = 40
 _EXIT = """\
@@ -93,7 +91,10 @@ _HINTS: dict[type[Exception], tuple[str, Status]] = {
         Status.USAGE,
     ),
     CatalogError: ("choose another catalog with --catalog, or query the host again", Status.USAGE),
-    RecordError: (f"give {WRITTEN}, or skip broken lines with --skip-bad", Status.USAGE),
+    RecordError: (
+        "give records that `gmemflags show --json` wrote, or skip broken lines with --skip-bad",
+        Status.USAGE,
+    ),
     PoolError: ("choose hosts with --machine, --vm-type and --scope", Status.USAGE),
     CapabilityQueryError: (
         "see the errno; a sandbox (seccomp, a security module) may refuse KVM's ioctls",
@@ -154,7 +155,7 @@ class Output:
         """Print lines for programs, as they are."""
         if self.quiet:
             return
-        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # as with >&-
+        if sys.stdout is None:  # as with >&-
             raise CommandError(
                 "standard output is closed", "leave it open, or ask with -q", Status.NO_ANSWER
             )
@@ -162,7 +163,7 @@ class Output:
 
     def flush(self) -> None:
         """Have everything written that was printed."""
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  # as above
+        if sys.stdout is not None:  # as above
             _write(sys.stdout, "", now=True)
 
     def complain(self, what: str, hint: str, kind: str = "warning") -> None:
@@ -204,7 +205,7 @@ def _fold(line: str, width: int) -> str:
 
 def _mutter(text: str) -> None:
     # On standard error; if nobody hears it, the exit status tells.
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]  # as with 2>&-
+    if sys.stderr is not None:  # as with 2>&-
         with suppress(OSError, CommandError):
             _write(sys.stderr, text, now=True)
 
@@ -231,18 +232,30 @@ def _silence(stream: TextIO) -> None:
         os.close(null)
 
 
+Options = Mapping[str, Mapping[str, Any]]
+
+
 class Command(NamedTuple):
     """One command."""
 
     name: str
     summary: str
     """A sentence for the list of commands."""
+    operands: Options
+    """What stands without dashes, as argparse takes it."""
+    options: str
+    """The names of its options."""
     examples: Sequence[str]
     """Command lines that end its help."""
-    add: Callable[[ArgumentParser], None]
-    """Adds its options."""
     run: Callable[[Namespace, Output], Status]
     """Does it."""
+
+
+class Program(NamedTuple):
+    """All commands, and the options that they share."""
+
+    commands: Mapping[str, Command]
+    options: Options
 
 
 class _Format(RawDescriptionHelpFormatter):
@@ -270,7 +283,7 @@ class Parser(ArgumentParser):
             allow_abbrev=False,
             **colour,
         )
-        self.add_argument("-V", "--version", action="store_true", help="print the version and exit")
+        self.add_argument("-V", "--version", action="store_true", help="print the version")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
@@ -285,26 +298,20 @@ class Parser(ArgumentParser):
 def number(text: str) -> int:
     """A decimal or hexadecimal number below 2**32, for argparse."""
     if text.isascii() and text.isalnum() and len(text) <= 12:
-        try:
+        with suppress(ValueError):
             value = int(text, 16 if text[:2].lower() == "0x" else 10)
-        except ValueError:
-            value = -1
-        if 0 <= value < 1 << 32:
-            return value
+            if value < 1 << 32:
+                return value
     raise ArgumentTypeError(f"{text[:60]!r} is not a number in [0, 2**32)")
 
 
-def run_command_line(commands: Sequence[Command], argv: Sequence[str] | None = None) -> int:
+def run_command_line(program: Program, argv: Sequence[str] | None = None) -> int:
     """Run ``argv``, by default the arguments of the process; return the exit status."""
     if argv is None:
         _let_ctrl_c_end_the_process()
-    out = Output()
+        argv = sys.argv[1:]
     try:
-        return _reported(
-            {command.name: command for command in commands},
-            list(sys.argv[1:] if argv is None else argv),
-            out,
-        )
+        return _reported(program, [*argv], Output())
     except BrokenPipeError:
         return Status.BROKEN_PIPE
     except KeyboardInterrupt:
@@ -318,9 +325,9 @@ def _let_ctrl_c_end_the_process() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _reported(commands: Mapping[str, Command], argv: list[str], out: Output) -> int:
+def _reported(program: Program, argv: list[str], out: Output) -> int:
     try:
-        status = _run(commands, argv, out)
+        status = _run(program, argv, out)
         out.flush()
         return status
     except BrokenPipeError:
@@ -336,33 +343,38 @@ def _reported(commands: Mapping[str, Command], argv: list[str], out: Output) -> 
     return end.status
 
 
-def _run(commands: Mapping[str, Command], argv: list[str], out: Output) -> int:
+def _run(program: Program, argv: list[str], out: Output) -> int:
+    name = argv[0] if argv else ""
     try:
-        if argv and argv[0] in commands:
-            command = commands[argv[0]]
-            args = _parser(command).parse_intermixed_args(argv[1:])
-            out.quiet = getattr(args, "quiet", False)
+        if name not in program.commands:
+            _top(program, argv)  # returns for --version
+        else:
+            command = program.commands[name]
+            args = _parser(command, program.options).parse_intermixed_args(argv[1:])
+            out.quiet = args.quiet
             if not args.version:
                 return command.run(args, out)
-        else:
-            _top(commands, argv)
         out.emit(f"gmemflags {version()}")
     except _Help as text:
         out.emit(str(text))
     return Status.YES
 
 
-def _parser(command: Command) -> Parser:
+def _parser(command: Command, options: Options) -> Parser:
     examples = "\n".join(f"  {example}" for example in command.examples)
     parser = Parser(f"gmemflags {command.name}", command.summary, f"examples:\n{examples}")
-    command.add(parser)
+    for name, how in command.operands.items():
+        parser.add_argument(name, **how)
+    for name in command.options.split():
+        short = ["-v"] if name == "--verbose" else []
+        parser.add_argument(*short, name, **options[name])
+    quiet = "print nothing: the exit status is the answer"
+    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
     return parser
 
 
-def _top(commands: Mapping[str, Command], argv: list[str]) -> None:
-    # All that is no command: it returns only for --version.
-    names = ", ".join(commands)
-    listed = f"name one of {names}: `gmemflags help COMMAND` explains it"
+def _top(program: Program, argv: list[str]) -> None:
+    commands = program.commands
     summaries = "\n".join(f"  {one.name:<10}{one.summary}" for one in commands.values())
     parser = Parser(
         "gmemflags",
@@ -372,23 +384,22 @@ def _top(commands: Mapping[str, Command], argv: list[str]) -> None:
         "  gmemflags help check",
     )
     parser.add_argument("command", nargs="?", metavar="COMMAND", help="what to do: see below")
-    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="the command to explain")
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="of help: the command to explain")
     args, rest = parser.parse_known_args(argv)
     word: str | None = args.command
     if word == "help":
-        if args.topic is None:
+        word = args.topic
+        if word is None:
             parser.print_help()
-        word = str(args.topic)
         if word in commands:
-            _parser(commands[word]).print_help()
-    if word is not None and word not in commands:
+            _parser(commands[word], program.options).print_help()
+    listed = f"name one of {', '.join(commands)}: `gmemflags help COMMAND` explains it"
+    if word in commands:
+        raise CommandError(f"{word} stands behind an option", f"write `gmemflags {word}` first")
+    if word is not None:
         near = get_close_matches(word[:20].lower(), commands, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise CommandError(f"no command is called {word!r}{hint}", listed)
-    if word is not None:
-        raise CommandError(
-            f"options come after the command {word}", f"try `gmemflags {join([word, *rest])}`"
-        )
+        raise CommandError(f"no command is called {word[:60]!r}{hint}", listed)
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if not args.version:

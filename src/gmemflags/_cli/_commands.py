@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from argparse import Namespace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from errno import EBADF
+from importlib import import_module
 from json import dumps as json_dumps
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from time import time
+from types import ModuleType
+from typing import Any, BinaryIO, NamedTuple
 
-from attrs import define, evolve
+from attrs import Factory, define, evolve
 
 from gmemflags import records
 from gmemflags._catalog import Capability, Catalog, Prerequisites, Request, Scope
-from gmemflags._cli import WRITTEN, Command, CommandError, Output, Status, as_command_error, number
+from gmemflags._cli import (
+    Command,
+    CommandError,
+    Output,
+    Program,
+    Status,
+    as_command_error,
+    number,
+)
 from gmemflags._cli._render import (
     Group,
     Row,
@@ -30,8 +41,8 @@ from gmemflags._cli._render import (
     baseline_text,
     catalog_summary,
     catalog_text,
+    comparisons_text,
     hosts_text,
-    plural,
     some,
 )
 from gmemflags._exceptions import (
@@ -45,7 +56,7 @@ from gmemflags._exceptions import (
     Unavailable,
     quote,
 )
-from gmemflags._fleet import Baseline, Comparison, baseline, compare
+from gmemflags._fleet import Baseline, baseline, compare
 from gmemflags._format import parse_mask
 from gmemflags._host import Backend, Support, query
 from gmemflags._learn import ProbeReport
@@ -60,9 +71,10 @@ from gmemflags.testing import hosts
 CATALOGS = {catalog.name: catalog for catalog in SHIPPED}
 DEVICE = "/dev/kvm"
 STDIN = "-"
+WRITTEN = "records that `gmemflags show --json` wrote, one a line"
 LONGEST = 1 << 24
-"""No line of a file of records, and no catalog, has more bytes."""
-_GIVE_UP = 1 << 30
+"""No line of records, and no catalog, has more bytes."""
+_WITHOUT_END = 1 << 30
 _TOLD = 10
 _STEP = 1 << 14
 _CHUNK = 512
@@ -78,86 +90,59 @@ _OPEN = frozenset(
 )
 _SEVERITY = (Status.YES, Status.NO_ANSWER, Status.NO)
 
-
-# Options
-
-
-def _add_output(parser: ArgumentParser, json: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"for programs: print {json}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show more")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing: see the status")
-
-
-def _add_device(parser: ArgumentParser) -> None:
-    parser.add_argument("--device", metavar="PATH", help=f"the KVM device (default: {DEVICE})")
-
-
-def _add_host(parser: ArgumentParser) -> None:
-    _add_device(parser)
-    parser.add_argument(
-        "--host",
-        metavar="NAME",
-        choices=hosts,
-        help="a host that comes with this program, recorded or derived from the kernel's sources,"
-        f" instead of a device: {', '.join(hosts)}",
-    )
-
-
-def _add_choice(parser: ArgumentParser, scope: str) -> None:
-    parser.add_argument(
-        "--scope",
-        choices=[str(scope) for scope in Scope],
-        help=f"VMs, or /dev/kvm, which says what the host could offer at most (default: {scope})",
-    )
-    parser.add_argument("--vm-type", metavar="N", type=number, help="VMs of this type only")
-    parser.add_argument("--machine", metavar="NAME", help="hosts of this machine only: x86_64, ...")
-
-
-def _add_files(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="report broken lines of a file, and go on"
-    )
-
-
-def _add_catalog(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--catalog",
-        metavar="NAME|FILE",
-        default=MAINLINE.name,
-        help=f"the kernel tree that names the flags: {', '.join(CATALOGS)}, or a JSON file that"
+# An option has the same meaning in every command that takes it.
+_FLAG: dict[str, Any] = {"action": "store_true"}
+_MANY: dict[str, Any] = {"action": "append", "default": [], "metavar": "FLAGS"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--profile": {"metavar": "NAME", "help": "a named request of the catalog"},
+    "--prefer": _MANY | {"help": "have these if possible, all or none; may be repeated"},
+    "--forbid": _MANY | {"help": "never have these; may be repeated"},
+    "--add-prerequisites": _FLAG | {"help": "add flags that others require: do not refuse"},
+    "--until": {
+        "choices": [str(stage) for stage in Stage],
+        "help": "the last stage whose rules count (default: that of the profile, or access)",
+    },
+    "--device": {"metavar": "PATH", "help": f"the KVM device (default: {DEVICE})"},
+    "--host": {
+        "metavar": "NAME",
+        "choices": hosts,
+        "help": "instead of a device, a host that comes with this program, recorded or derived"
+        f" from the kernel's sources: {', '.join(hosts)}",
+    },
+    "--scope": {
+        "choices": [str(scope) for scope in Scope],
+        "help": "vm (default, but show has both), or system: what the host could offer at most",
+    },
+    "--vm-type": {
+        "metavar": "N",
+        "type": number,
+        "help": "VMs of this type alone (default: of files and in show all, of a device 0)",
+    },
+    "--machine": {"metavar": "NAME", "help": "hosts of this machine alone, as uname -m has it"},
+    "--catalog": {
+        "metavar": "NAME|FILE",
+        "default": MAINLINE.name,
+        "help": f"the tree that names the flags: {', '.join(CATALOGS)}, or a JSON file that"
         f" `catalogs --json` or `probe --json` wrote (default: {MAINLINE.name})",
-    )
-    parser.add_argument(
-        "--flags-hi",
-        metavar="N",
-        type=number,
-        help="the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI in a tree that has one; a wrong number"
-        " turns another capability's answer into flags",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="let --flags-hi be a number that mainline gives to another capability",
-    )
-
-
-def _add_request(parser: ArgumentParser) -> None:
-    parser.add_argument("--profile", metavar="NAME", help="a named request of the catalog")
-    for name, what in (
-        ("--prefer", "flags to have if possible, all or none; may be repeated, first is best"),
-        ("--forbid", "flags that must not be in the answer; may be repeated"),
-    ):
-        parser.add_argument(name, metavar="FLAGS", action="append", default=[], help=what)
-    parser.add_argument(
-        "--add-prerequisites",
-        action="store_true",
-        help="add flags that the wanted ones require, instead of refusing",
-    )
-    parser.add_argument(
-        "--until",
-        choices=[str(stage) for stage in Stage],
-        help="the last stage whose rules count (default: that of the profile, or access)",
-    )
+    },
+    "--flags-hi": {
+        "metavar": "N",
+        "type": number,
+        "help": "the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI in a tree that has one",
+    },
+    "--force": _FLAG | {"help": "let --flags-hi be a number of another capability in mainline"},
+    "--skip-bad": _FLAG | {"help": "report broken lines of files, and go on"},
+    "--list": _FLAG | {"help": "of files: name, verdict, mask, reason code, a line a host"},
+    "--limit": {
+        "metavar": "N",
+        "type": number,
+        "default": 4096,
+        "help": "create at most N files (default: 4096)",
+    },
+    "--around": _MANY | {"help": "try this mask and what is near it, too; may be repeated"},
+    "--json": _FLAG | {"help": "for programs: print records, one a line"},
+    "--verbose": _FLAG | {"help": "print more"},
+}
 
 
 # Catalogs
@@ -168,32 +153,30 @@ def _chosen_catalog(args: Namespace, out: Output) -> Catalog:
     chosen: int | None = args.flags_hi
     if chosen is None:
         return catalog
-    owner = TAKEN.get(chosen) or next(
-        (name for name, known in MAINLINE.capabilities.items() if known == chosen), ""
-    )
-    called = f"KVM_CAP_{owner}" if owner else "another capability"
-    if chosen <= LAST_NUMBER and not args.force:
+    numbers = {known: name for name, known in MAINLINE.capabilities.items()} | TAKEN
+    owner = f"KVM_CAP_{numbers[chosen]}" if chosen in numbers else "another capability"
+    taken = chosen <= LAST_NUMBER
+    if taken and not args.force:
         raise CommandError(
-            f"--flags-hi {chosen}: this number is {called} in mainline",
-            "give the number of your tree; --force reads the answer as flags all the same",
+            f"--flags-hi {chosen}: in mainline this is {owner}",
+            "give the number of your tree; --force reads that answer as flags all the same",
         )
     out.complain(
         f"capability {chosen} is read as bits 63:32 of the flags, because you said so"
-        + (f" (in mainline it is {called})" if chosen <= LAST_NUMBER else ""),
+        + (f"; in mainline it is {owner}" if taken else ""),
         "check the number: a wrong one turns another capability's answer into flags",
     )
-    numbers = {**catalog.capabilities, Capability.GUEST_MEMFD_FLAGS_HI.value: chosen}
-    return evolve(catalog, name=f"{catalog.name}+flags-hi-{chosen}", capabilities=numbers)
+    capabilities = {**catalog.capabilities, Capability.GUEST_MEMFD_FLAGS_HI.value: chosen}
+    name = f"{catalog.name}+flags-hi-{chosen}"
+    return evolve(catalog, name=name, capabilities=capabilities)
 
 
 def _catalog(name: str) -> Catalog:
     if name in CATALOGS:
         return CATALOGS[name]
     if not _is_file(name):
-        raise CommandError(
-            f"no catalog is called {name!r}",
-            f"name one of {', '.join(CATALOGS)}, or a file: ./{name}",
-        )
+        known = ", ".join(CATALOGS)
+        raise CommandError(f"no catalog is called {name!r}", f"name one of {known}, or ./{name}")
     with _opened(name) as file:
         text = file.read(LONGEST + 1)
     try:
@@ -206,10 +189,8 @@ def _catalog(name: str) -> Catalog:
         return value.support.catalog
     if isinstance(value, Catalog):
         return value
-    raise CommandError(
-        f"{_shown(name)} is a record of something else than a catalog",
-        "give a file that `gmemflags catalogs --json` or `gmemflags probe --json` wrote",
-    )
+    what = f"{_shown(name)} holds no catalog"
+    raise CommandError(what, "give what `catalogs NAME --json` or `probe --json` wrote")
 
 
 # Files of records
@@ -225,24 +206,26 @@ def _shown(name: str) -> str:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Generator[BinaryIO]:
     # Any OSError in the block ends the command.
     try:
-        if name != STDIN:
+        if name == STDIN:
+            yield _stdin()
+        else:
             with open(name, "rb") as file:  # noqa: PTH123  # Path takes "" for the directory
                 yield file
-        elif sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # as with <&-
-            raise OSError(EBADF, os.strerror(EBADF))
-        else:
-            yield sys.stdin.buffer
-    except (OSError, ValueError) as error:  # a NUL in the name
-        if isinstance(error, (GmemFlagsError, BrokenPipeError)):
-            raise
+    except GmemFlagsError:
+        raise
+    except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
         why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(
-            f"{_shown(name)} cannot be read: {why}",
-            "give a file that can be read, or - for standard input",
-        ) from None
+        hint = "give a file that can be read, or - for standard input"
+        raise CommandError(f"{_shown(name)} cannot be read: {why}", hint) from None
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:  # as with <&-
+        raise OSError(EBADF, os.strerror(EBADF))
+    return sys.stdin.buffer
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
@@ -253,10 +236,11 @@ def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
         while len(line) > LONGEST and not line.endswith(b"\n"):
             line = file.readline(LONGEST + 2)
             skipped += len(line)
-            if not line:
-                return
-            if skipped > _GIVE_UP:
+            if skipped > _WITHOUT_END:
                 raise CommandError(f"{_shown(name)} has a line without an end", f"give {WRITTEN}")
+
+
+Entry = Support | Baseline | Unasked
 
 
 @define
@@ -266,112 +250,131 @@ class Pool:
     args: Namespace
     out: Output
     catalog: Catalog
-    files: list[str]
+    files: Sequence[str]
     scope: Scope | None
     read: int = 0
     bad: int = 0
     left_out: int = 0
     place: str = ""
+    _unasked: list[Unasked] = Factory(list[Unasked])
 
-    def __iter__(self) -> Iterator[Support | Unasked]:
+    def __iter__(self) -> Iterator[Entry]:
         """Every chosen record; what was skipped is reported at the end.
 
         Raises:
             CommandError: A file cannot be read, or no record is chosen.
-            RecordError: A line is broken, and --skip-bad is not given.
+            GmemFlagsError: A line is broken, and --skip-bad is not given.
         """
-        chosen = 0
         for name in _each_once(self.files, self.out):
             with _opened(name) as file:
-                for support in self._records(file, name):
+                for entry in self._records(file, name):
                     self.read += 1
                     if not self.read % _STEP:
                         self.out.progress(f"{self.read} records")
-                    if _is_chosen(support, self.args, self.scope):
-                        chosen += 1
-                        yield support
+                    if _is_chosen(entry, self.args, self.scope):
+                        yield entry
                     else:
                         self.left_out += 1
         self.out.progress("")
         if self.bad:
-            self.out.complain(
-                f"broken lines that were skipped: {self.bad}; records read: {self.read}",
-                "record these hosts again: they are missing from the answer",
-            )
-        if not chosen:
+            what = f"broken lines that were skipped: {self.bad}; records read: {self.read}"
+            self.out.complain(what, "record these hosts again: they are missing from the answer")
+        if self.read == self.left_out:
             raise self._nothing()
 
-    def _records(self, file: BinaryIO, name: str) -> Iterator[Support]:
-        bad = self._report if self.args.skip_bad else None
-        for support in records.load_lines(self._numbered(file, name), name=_shown(name), bad=bad):
-            same = support.catalog is self.catalog or support.catalog == self.catalog
-            yield support if same else support.under(self.catalog)
+    def _records(self, file: BinaryIO, name: str) -> Iterator[Entry]:
+        lines = self._numbered(file, name)
+        for entry in records.load_lines(lines, self.catalog, name=_shown(name), bad=self._other):
+            yield from self._taken()
+            yield entry
+        yield from self._taken()
+
+    def _taken(self) -> list[Unasked]:
+        taken, self._unasked = self._unasked, []
+        return taken
 
     def _numbered(self, file: BinaryIO, name: str) -> Iterator[bytes]:
         for count, line in enumerate(_lines(file, name), 1):
             self.place = f"{_shown(name)}, line {count}"
             yield line
 
-    def _report(self, error: RecordError) -> None:
+    def _other(self, error: GmemFlagsError) -> None:
+        # A line without a host: of one that could not be asked, or a broken one.
+        if isinstance(error, KvmUnavailableError):
+            self._unasked.append(_unasked(error))
+            return
+        if not self.args.skip_bad:
+            raise error
         self.bad += 1
         if self.bad <= _TOLD:
             more = "; further ones are only counted" if self.bad == _TOLD else ""
             self.out.complain(f"skipped: {error}", f"record that host again{more}")
 
     def _nothing(self) -> CommandError:
-        names = ", ".join(map(_shown, self.files[:3]))
+        names = some(list(map(_shown, self.files)), len(self.files), 3)
         if not self.read:
-            readable = " that can be read" if self.bad else ""
-            return CommandError(f"no record{readable} in {names}", f"give {WRITTEN}")
+            return CommandError(f"there is no record in {names}", f"give {WRITTEN}")
         return CommandError(
-            f"no record in {names} is of that scope, VM type and machine; records read: {self.read}",
+            f"none of {self.read} records in {names} is of that scope, VM type and machine",
             "choose others with --scope, --vm-type and --machine",
         )
 
 
-def _each_once(files: list[str], out: Output) -> Iterator[str]:
+def _each_once(files: Sequence[str], out: Output) -> Iterator[str]:
     seen: set[object] = set()
     for name in files:
         key: object = name
         with suppress(OSError, ValueError):
-            found = os.stat(name) if name != STDIN else os.fstat(0)
+            found = os.fstat(0) if name == STDIN else Path(name).stat()
             key = found.st_dev, found.st_ino
         if key in seen:
-            out.complain(f"{_shown(name)} is given twice", "it is read once; leave it out")
-            continue
-        seen.add(key)
-        yield name
+            out.complain(f"{_shown(name)} is given twice", "it is read once: leave it out")
+        else:
+            seen.add(key)
+            yield name
 
 
-def _is_chosen(entry: Support | Unasked, args: Namespace, scope: Scope | None) -> bool:
+def _support(entry: Support | Baseline) -> Support:
+    # A baseline stands for its hosts.
+    return entry.support if isinstance(entry, Baseline) else entry
+
+
+def _unasked(error: KvmUnavailableError, vm_type: int | None = None) -> Unasked:
+    return Unasked(error.name or error.what, vm_type, str(error.reason), str(error), error)
+
+
+def _is_chosen(entry: Entry, args: Namespace, scope: Scope | None) -> bool:
     if isinstance(entry, Unasked):
         return True
-    host = entry.host
-    if scope is not None and entry.scope is not scope:
-        return False
-    if args.vm_type is not None and (
-        host.vm_type is None or vm_type_alone(host.vm_type, host.machine) != args.vm_type
-    ):
-        return False
-    return args.machine is None or _kind_of_machine(host.machine) == _kind_of_machine(args.machine)
+    support = _support(entry)
+    return (
+        scope in (None, support.scope)
+        and args.vm_type in (None, _type(support))
+        and (args.machine is None or _kind_of(support.host.machine) == _kind_of(args.machine))
+    )
 
 
-def _kind_of_machine(machine: str | None) -> str | None:
-    return None if machine is None else architecture(machine) or machine
+def _kind_of(machine: str | None) -> str:
+    return architecture(machine or "") or machine or ""
 
 
-def _host_name(support: Support) -> str:
-    return getattr(support.host, "name", None) or support.origin
+def _type(support: Support) -> int | None:
+    vm_type = support.host.vm_type
+    return None if vm_type is None else vm_type_alone(vm_type, support.host.machine)
+
+
+def _name(support: Support) -> str:
+    return support.host.name or support.origin
 
 
 def _answers_key(support: Support) -> tuple[object, ...]:
-    # Equal for hosts that no question to the library can tell apart, but by their names.
+    # Equal for records under one catalog that give the same answer to every request.
     host = support.host
     answers, errors = tuple(support.answers.items()), tuple(support.errors.items())
-    return answers, errors, support.scope, host.machine, host.vm_type, id(support.catalog)
+    return answers, errors, support.scope, host.machine, host.vm_type
 
 
-# Devices and hosts that come with this program
+# Devices, and hosts that come with this program
 
 
 class Machine(NamedTuple):
@@ -383,67 +386,55 @@ class Machine(NamedTuple):
     vm: Callable[[int], AbstractContextManager[Backend]]
 
 
-def _visible(text: str) -> str:
-    # Names that are not UTF-8 have surrogates, which no document may hold.
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 @contextmanager
-def _machine(args: Namespace) -> Iterator[Machine]:
-    if getattr(args, "host", None) is not None:
+def _machine(args: Namespace) -> Generator[Machine]:
+    if args.host is not None:
         if args.device is not None:
             raise CommandError("--device and --host exclude each other", "give one of them")
         host = hosts[args.host]
         yield Machine(host.name, f"{host.how}: {host.source}", host.system, host.vm)
         return
-    with _linux().Kvm.open(args.device or DEVICE) as kvm:
+    with _opened_device(args) as kvm:
         yield Machine(_visible(os.uname().nodename), "", kvm, kvm.create_vm)
 
 
-class Linux(NamedTuple):
-    """What is loaded only where a device is opened."""
-
-    Kvm: type
-    probe: Callable[..., ProbeReport]
-
-
-def _linux() -> Linux:
+def _opened_device(args: Namespace) -> Any:
     try:
-        from gmemflags.linux import Kvm, probe  # noqa: PLC0415  # records are read without ctypes
+        return _linux().Kvm.open(args.device or DEVICE)
+    except KvmUnavailableError as error:
+        raise _dated(error) from None
+
+
+def _dated(error: KvmUnavailableError) -> KvmUnavailableError:
+    error.name, error.time = _visible(os.uname().nodename), int(time())
+    return error
+
+
+def _visible(text: str) -> str:
+    # Names that are not UTF-8 have surrogates, which no document may hold.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _linux() -> ModuleType:
+    try:
+        return import_module("gmemflags.linux")
     except ImportError as error:
-        raise CommandError(
-            f"no device can be asked: {error}",
-            "use a Python with ctypes; records and --host need none",
-            Status.NO_ANSWER,
-        ) from None
-    return Linux(Kvm, probe)
+        hint = "use a Python with ctypes; records and --host need none"
+        raise CommandError(f"no device can be asked: {error}", hint, Status.NO_ANSWER) from None
 
 
 def _asked(backend: Backend, machine: Machine, catalog: Catalog) -> Support:
-    return _named(query(backend, catalog), machine)
-
-
-def _named(support: Support, machine: Machine) -> Support:
-    # As records tell it elsewhere: with the name of the host.
+    # With the name of the host, as records tell it elsewhere.
+    support = query(backend, catalog)
     origin = _visible(support.origin)
     if not machine.about:
         origin = f"{origin} of {machine.name}"
-    return evolve(support, origin=origin)
+    return evolve(support, origin=origin, host=evolve(support.host, name=machine.name))
 
 
 def _asked_vm(vm_type: int, machine: Machine, catalog: Catalog) -> Support:
-    try:
-        with machine.vm(vm_type) as vm:
-            return _asked(vm, machine, catalog)
-    except KvmUnavailableError as error:
-        if error.reason is Unavailable.NO_VM:
-            with suppress(GmemFlagsError):
-                known = _vm_types(query(machine.system, catalog))
-                if vm_type not in known:
-                    listed = ", ".join(map(str, known))
-                    hint = f"choose a VM type that the host lists with --vm-type: {listed}"
-                    raise CommandError(str(error), hint, Status.NO_ANSWER) from None
-        raise
+    with machine.vm(vm_type) as vm:
+        return _asked(vm, machine, catalog)
 
 
 def _vm_types(system: Support) -> list[int]:
@@ -451,20 +442,45 @@ def _vm_types(system: Support) -> list[int]:
     return [bit.bit_length() - 1 for bit in bits(listed)]
 
 
-def _one_support(args: Namespace, catalog: Catalog) -> Support:
-    # The one descriptor that --scope and --vm-type choose: a VM of type 0 by default.
+def _ask_all(args: Namespace, machine: Machine, catalog: Catalog) -> Iterator[Entry]:
+    # /dev/kvm and a VM of each type, as far as --scope and --vm-type choose them.
+    system = _asked(machine.system, machine, catalog)
+    if args.scope != Scope.VM and args.vm_type is None:
+        yield system
+    types = _vm_types(system) if args.vm_type is None else [args.vm_type]
+    for vm_type in types if args.scope != Scope.SYSTEM else ():
+        try:
+            yield _asked_vm(vm_type, machine, catalog)
+        except KvmUnavailableError as error:
+            yield _unasked(_dated(error), vm_type)
+        except (CapabilityQueryError, InconsistentAnswerError) as error:
+            yield Unasked(machine.name, vm_type, "failed", str(error))
+
+
+def _ask_one(args: Namespace, catalog: Catalog) -> Support:
+    # /dev/kvm with --scope system, else one VM, of type 0 by default.
     if args.scope == Scope.SYSTEM and args.vm_type is not None:
         raise CommandError("--scope system asks no VM", "leave out --vm-type, or --scope system")
     with _machine(args) as machine:
         if args.scope == Scope.SYSTEM:
             support = _asked(machine.system, machine, catalog)
         else:
-            support = _asked_vm(args.vm_type or 0, machine, catalog)
+            support = _ask_vm_or_tell(args.vm_type or 0, machine, catalog)
     if not _is_chosen(support, args, None):
-        raise CommandError(
-            f"{machine.name} is of machine {support.host.machine}", "leave out --machine"
-        )
+        what = f"{quote(_name(support))} is of machine {quote(support.host.machine or '')}"
+        raise CommandError(what, "leave out --machine")
     return support
+
+
+def _ask_vm_or_tell(vm_type: int, machine: Machine, catalog: Catalog) -> Support:
+    try:
+        return _asked_vm(vm_type, machine, catalog)
+    except KvmUnavailableError as error:
+        types = _vm_types(query(machine.system, catalog))
+        if error.reason is not Unavailable.NO_VM or vm_type in types:
+            raise
+        hint = f"choose a VM type that the host lists: --vm-type {' or '.join(map(str, types))}"
+        raise CommandError(str(error), hint, Status.NO_ANSWER) from None
 
 
 def _refuse_device(args: Namespace) -> None:
@@ -473,138 +489,81 @@ def _refuse_device(args: Namespace) -> None:
             raise CommandError(f"a file and --{option} exclude each other", "give one of them")
 
 
-# show
-
-
-def _add_show(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "files",
-        metavar="FILE",
-        nargs="*",
-        help=f"{WRITTEN}, instead of a device; - is standard input",
-    )
-    _add_host(parser)
-    _add_choice(parser, "both")
-    _add_catalog(parser)
-    _add_files(parser)
-    _add_output(parser, "a record a line, one for each descriptor that was asked")
-
-
-def _show(args: Namespace, out: Output) -> Status:
-    catalog = _chosen_catalog(args, out)
-    if args.files:
-        _refuse_device(args)
-        entries: Iterable[Support | Unasked] = Pool(args, out, catalog, args.files, _scope(args))
-        about: tuple[str, ...] = ()
-    else:
-        with _machine(args) as machine:
-            entries = list(_ask_all(args, machine, catalog))
-        about = (machine.about,) if machine.about else ()
-    status = Status.YES
-    if args.json:
-        for entry in entries:
-            if isinstance(entry, Support):
-                out.emit(records.dumps(entry))
-            else:
-                out.complain(f"{entry.name}: {entry.message}", "ask again, or leave it out")
-                status = Status.NO_ANSWER
-        return status
-    groups = _grouped(entries, machine.name if not args.files else None, about)
-    out.say("\n".join(hosts_text(groups, verbose=args.verbose)))
-    if any(isinstance(entry, Unasked) for group in groups for entry in group.entries):
-        return Status.NO_ANSWER
-    return status
-
-
 def _scope(args: Namespace) -> Scope | None:
     return None if args.scope is None else Scope(args.scope)
 
 
-def _ask_all(args: Namespace, machine: Machine, catalog: Catalog) -> Iterator[Support | Unasked]:
-    system = _asked(machine.system, machine, catalog)
-    if args.scope != Scope.VM and args.vm_type is None:
-        yield system
-    if args.scope == Scope.SYSTEM:
-        return
-    for vm_type in _vm_types(system) if args.vm_type is None else [args.vm_type]:
+# The commands
+
+
+def _show(args: Namespace, out: Output) -> Status:
+    catalog = _chosen_catalog(args, out)
+    about: list[str] = []
+    if args.files:
+        _refuse_device(args)
+        entries: Iterable[Entry] = Pool(args, out, catalog, args.files, _scope(args))
+    else:
         try:
-            yield _asked_vm(vm_type, machine, catalog)
-        except (KvmUnavailableError, CapabilityQueryError, InconsistentAnswerError) as error:
-            reason = str(getattr(error, "reason", "failed"))
-            yield Unasked(machine.name, vm_type, reason, str(error))
+            with _machine(args) as machine:
+                entries = list(_ask_all(args, machine, catalog))
+        except KvmUnavailableError as error:
+            if args.json:
+                out.emit(records.dumps(error))
+            raise
+        about += [machine.about] if machine.about else []
+    if args.json:
+        return _show_json(entries, out)
+    groups = _grouped(entries, about)
+    out.say("\n".join(hosts_text(groups, verbose=args.verbose)))
+    unasked = any(isinstance(entry, Unasked) for group in groups for entry in group.entries)
+    return Status.NO_ANSWER if unasked else Status.YES
 
 
-def _grouped(
-    entries: Iterable[Support | Unasked], name: str | None, about: tuple[str, ...]
-) -> list[Group]:
-    # Hosts with the same answers together, in constant memory for each further host.
+def _show_json(entries: Iterable[Entry], out: Output) -> Status:
+    status = Status.YES
+    for entry in entries:
+        if not isinstance(entry, Unasked):
+            out.emit(records.dumps(entry))
+            continue
+        status = Status.NO_ANSWER
+        out.complain(f"{quote(entry.name)} could not be asked: {entry.message}", "ask it again")
+        if entry.error is not None:
+            out.emit(records.dumps(entry.error))
+    return status
+
+
+def _grouped(entries: Iterable[Entry], about: Sequence[str]) -> list[Group]:
+    # Hosts with the same answers together; of each further one no more is kept than its name.
     known: dict[tuple[object, ...], Support | Unasked] = {}
     said: dict[str, dict[tuple[object, ...], None]] = {}
     kernels: dict[str, str] = {}
+    key: tuple[object, ...]
     for entry in entries:
-        if isinstance(entry, Support):
-            key = _answers_key(entry)
-            host = name or _host_name(entry)
-            kernels[host] = entry.host.kernel or "not known"
+        if isinstance(entry, Unasked):
+            key, name = (entry.reason, entry.message, entry.vm_type), entry.name
+            known.setdefault(key, entry)
         else:
-            key, host = (entry.reason, entry.message, entry.vm_type), entry.name
-        known.setdefault(key, entry)
-        said.setdefault(host, {})[key] = None
-    groups: dict[tuple[object, ...], list[str]] = {}
-    for host, keys in said.items():
-        groups.setdefault(tuple(keys), []).append(host)
+            support = _support(entry)
+            key, name = _answers_key(support), _name(support)
+            known.setdefault(key, support)
+            kernels[name] = support.host.kernel or "not known"
+        said.setdefault(name, {})[key] = None
+    names_of: dict[tuple[tuple[object, ...], ...], list[str]] = {}
+    for name, keys in said.items():
+        names_of.setdefault(tuple(keys), []).append(name)
     return [
-        Group(
-            names,
-            len(names),
-            [entry for key, entry in known.items() if key in keys],
-            [*_facts([kernels[host] for host in names if host in kernels], known, keys), *about],
-        )
-        for keys, names in sorted(groups.items(), key=lambda group: -len(group[1]))
+        Group(names, [known[key] for key in keys], _versions(names, kernels), about)
+        for keys, names in sorted(names_of.items(), key=lambda group: -len(group[1]))
     ]
 
 
-def _facts(
-    kernels: list[str],
-    known: Mapping[tuple[object, ...], Support | Unasked],
-    keys: Iterable[tuple[object, ...]],
-) -> Iterator[str]:
-    # Kernel, machine and catalog of hosts that gave the same answers.
-    support = next((e for e in map(known.get, keys) if isinstance(e, Support)), None)
-    if support is not None:
-        versions = sorted(set(kernels))
-        machine = quote(support.host.machine or "machine not known")
-        catalog = quote(support.catalog.name)
-        yield f"Linux {some(versions, len(versions), 3)}, {machine}; flags named by {catalog}"
-
-
-# check
-
-
-def _add_check(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "flags",
-        metavar="FLAGS|FILE",
-        nargs="*",
-        help="required flags: names or masks, joined by | or a comma; 0 is none. A word with a dot"
-        f" or a slash, or a single -, is a file: {WRITTEN}",
-    )
-    _add_request(parser)
-    _add_host(parser)
-    _add_choice(parser, "VMs; of a device one VM of type 0")
-    _add_catalog(parser)
-    _add_files(parser)
-    parser.add_argument(
-        "--list",
-        action="store_true",
-        help="of files: a line a host with name, verdict, mask and reason code, and tabs between",
-    )
-    _add_output(parser, "the whole decision, or one a line for each record")
+def _versions(names: Iterable[str], kernels: Mapping[str, str]) -> list[str]:
+    return sorted({kernels[name] for name in names if name in kernels})
 
 
 def _check(args: Namespace, out: Output) -> Status:
     files = [word for word in args.flags if _is_file(word)]
-    if not (len(args.flags) > len(files) or args.prefer or args.profile):
+    if len(args.flags) == len(files) and not args.prefer and args.profile is None:
         raise CommandError(
             "nothing to check is given", "name flags (0 for none), or a profile with --profile"
         )
@@ -613,13 +572,11 @@ def _check(args: Namespace, out: Output) -> Status:
     if files:
         _refuse_device(args)
         return _check_pool(args, out, Pool(args, out, catalog, files, wanted.scope), wanted)
-    for option in ("skip_bad", "list"):
-        if getattr(args, option):
-            name = f"--{option.replace('_', '-')}"
-            raise CommandError(f"{name} is for files, and none is given", "name a file")
-    answer = Resolution(
-        support=_one_support(args, catalog), request=wanted, profile=args.profile or ""
-    )
+    for option, given in (("--skip-bad", args.skip_bad), ("--list", args.list)):
+        if given:
+            raise CommandError(f"{option} is for files, and none is given", "name a file")
+    support = _ask_one(args, catalog)
+    answer = Resolution(support=support, request=wanted, profile=args.profile or "")
     if args.json:
         out.emit(records.dumps(answer))
     else:
@@ -629,13 +586,12 @@ def _check(args: Namespace, out: Output) -> Status:
 
 def _request(args: Namespace, catalog: Catalog) -> Request:
     base = _profile(args.profile, catalog) if args.profile is not None else Request()
-    required = union(_required(word, catalog) for word in args.flags if not _is_file(word))
-    forbidden = union(parse_mask(text, catalog) for text in args.forbid)
     return evolve(
         base,
-        required=base.required | required,
+        required=base.required
+        | union(_required(word, catalog) for word in args.flags if not _is_file(word)),
         preferred=(*base.preferred, *(parse_mask(text, catalog) for text in args.prefer)),
-        forbidden=base.forbidden | forbidden,
+        forbidden=base.forbidden | union(parse_mask(text, catalog) for text in args.forbid),
         prerequisites=Prerequisites.ADD if args.add_prerequisites else base.prerequisites,
         until=Stage[args.until.upper()] if args.until else base.until,
         scope=_scope(args) or base.scope,
@@ -656,11 +612,9 @@ def _required(word: str, catalog: Catalog) -> int:
 def _profile(name: str, catalog: Catalog) -> Request:
     if name in catalog.profiles:
         return catalog.profiles[name].request
-    known = ", ".join(catalog.profiles) or "none"
-    raise CommandError(
-        f"{catalog.name} has no profile {name!r}",
-        f"its profiles: {known}; --catalog chooses another tree",
-    )
+    known = ", ".join(map(quote, catalog.profiles)) or "none"
+    what = f"{quote(catalog.name)} has no profile {name!r}"
+    raise CommandError(what, f"its profiles: {known}; --catalog chooses another tree")
 
 
 def _status(answer: Resolution) -> Status:
@@ -672,26 +626,30 @@ def _status(answer: Resolution) -> Status:
 
 
 def _check_pool(args: Namespace, out: Output, pool: Pool, wanted: Request) -> Status:
-    profile: str = args.profile or ""
     known: dict[tuple[object, ...], Verdict] = {}
     told: dict[str, dict[int | None, Verdict]] = {}
     again = 0
+    unasked: dict[str, Verdict] = {}
     for entry in pool:
         if isinstance(entry, Unasked):
-            name, vm_type = entry.name, entry.vm_type
             verdict = Verdict(Status.NO_ANSWER, None, entry.reason, entry.message)
-        else:
-            name, vm_type = _host_name(entry), entry.host.vm_type
-            key = _answers_key(entry)
-            if args.json or key not in known:
-                known[key] = _verdict(entry, wanted, profile, args, pool)
-            verdict = known[key]
+            unasked[entry.name] = verdict
+            continue
+        support = _support(entry)
+        name, vm_type, key = _name(support), _type(support), _answers_key(support)
+        if isinstance(entry, Baseline):
+            name = f"{name} at {pool.place}"
+        if args.json or key not in known:
+            known[key] = _verdict(support, wanted, pool)
+        verdict = known[key]
         of_host = told.setdefault(name, {})
         before = of_host.get(vm_type)
         again += before is not None
         if before is None or _SEVERITY.index(verdict.status) > _SEVERITY.index(before.status):
             of_host[vm_type] = verdict
-    tally = Tally(told, profile, pool.left_out, again)
+    for name, verdict in unasked.items():  # another record of the host may have an answer
+        told.setdefault(name, {None: verdict})
+    tally = Tally(told, args.profile or "", pool.left_out, again)
     if args.list:
         out.emit("\n".join(tally.lines()))
     elif not args.json:
@@ -700,105 +658,75 @@ def _check_pool(args: Namespace, out: Output, pool: Pool, wanted: Request) -> St
     return next(status for status in reversed(_SEVERITY) if status in found)
 
 
-def _verdict(
-    support: Support, wanted: Request, profile: str, args: Namespace, pool: Pool
-) -> Verdict:
+def _verdict(support: Support, wanted: Request, pool: Pool) -> Verdict:
+    profile: str = pool.args.profile or ""
     try:
         answer = Resolution(support=support, request=wanted, profile=profile)
     except NegotiationTooHardError as error:
         end = as_command_error(error)
         pool.out.complain(f"at {pool.place}: {end.what}", end.hint)
         return Verdict(Status.NO_ANSWER, None, "too-hard", str(error))
-    if args.json:
+    if pool.args.json:
         pool.out.emit(records.dumps(answer))
     if answer.ok:
         return Verdict(Status.YES, answer.mask, "", "", answer.advice)
-    first, *others = answer.problems
-    sentence = answer.headline.partition(f" on {quote(support.origin)}: ")[2]
-    del others
-    return Verdict(_status(answer), None, str(first.reason), sentence, answer.advice)
-
-
-# baseline
-
-
-def _add_baseline(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help=f"{WRITTEN}; - is standard input")
-    _add_choice(parser, "VMs")
-    _add_catalog(parser)
-    _add_files(parser)
-    _add_output(parser, "a record a line, one for each kind of host")
+    # The headline without the host and the profile, which the tally names.
+    sentence = answer.headline.removeprefix(f"refused on {quote(support.origin)}: ")
+    sentence = sentence.removeprefix(f"profile {quote(profile)}: ")
+    return Verdict(_status(answer), None, str(answer.problems[0].reason), sentence, answer.advice)
 
 
 @define
 class Part:
     """The hosts of one kind: what those that were counted have, and those that still wait."""
 
-    waiting: list[Support]
-    common: Baseline | None = None
+    waiting: list[Support | Baseline] = Factory(list[Support | Baseline])
+    names: set[object] = Factory(set[object])
     with_guest_memfd: int = 0
 
-    def add(self, support: Support) -> None:
-        """One more host."""
-        self.with_guest_memfd += support.guest_memfd is True
-        self.waiting.append(support)
+    def add(self, entry: Support | Baseline, name: str, place: str) -> None:
+        """One more host, or those of one more baseline; the same record again adds nothing."""
+        support = _support(entry)
+        answers = place if isinstance(entry, Baseline) else hash(_answers_key(support))
+        if (name, answers) in self.names:
+            return
+        self.names.add((name, answers))
+        if support.guest_memfd:
+            self.with_guest_memfd += entry.count if isinstance(entry, Baseline) else 1
+        self.waiting.append(entry)
         if len(self.waiting) == _CHUNK:
-            self.joined()
-
-    def joined(self) -> Baseline:
-        """What all of them have."""
-        done = [self.common] if self.common is not None else []
-        self.common = baseline([*done, *self.waiting]) if self.waiting else done[0]
-        self.waiting = []
-        return self.common
+            self.waiting = [baseline(self.waiting)]
 
 
 def _baseline(args: Namespace, out: Output) -> Status:
     catalog = _chosen_catalog(args, out)
     pool = Pool(args, out, catalog, args.files, _scope(args) or Scope.VM)
     parts: dict[tuple[str, str, int], Part] = {}
-    numbers: dict[tuple[object, ...], int] = {}
-    seen: set[tuple[str, int]] = set()
+    asked: set[str] = set()
     unasked: dict[str, None] = {}
     for entry in pool:
         if isinstance(entry, Unasked):
             unasked[entry.name] = None
             continue
-        key = _answers_key(entry)
-        known = _host_name(entry), numbers.setdefault(key, len(numbers))
-        if known not in seen:  # the same record again says nothing new
-            seen.add(known)
-            host = entry.host
-            alone = -1 if host.vm_type is None else vm_type_alone(host.vm_type, host.machine)
-            kind = _kind_of_machine(host.machine) or "", str(entry.scope), alone
-            parts.setdefault(kind, Part([])).add(entry)
-    rows = [Row(part.joined(), part.with_guest_memfd) for _, part in sorted(parts.items())]
+        support = _support(entry)
+        vm_type = _type(support)
+        machine, scope = _kind_of(support.host.machine), str(support.scope)
+        kind = machine, scope, -1 if vm_type is None else vm_type
+        parts.setdefault(kind, Part()).add(entry, _name(support), pool.place)
+        asked.add(_name(support))
+    silent = [name for name in unasked if name not in asked]
+    rows = [Row(baseline(part.waiting), part.with_guest_memfd) for _, part in sorted(parts.items())]
     if not rows:
-        raise CommandError("none of the hosts could be asked", "record them again")
+        what = f"no answer from {some(silent, len(silent), 3)}"
+        raise CommandError(what, "record these hosts again", Status.NO_ANSWER)
     if args.json:
         for row in rows:
             out.emit(records.dumps(row.common))
     else:
-        count = len({name for name, _ in seen})
-        lines = baseline_text(rows, count, list(unasked), pool.left_out, verbose=args.verbose)
-        out.say("\n".join(lines))
-    return Status.NO_ANSWER if unasked else Status.YES
-
-
-# compare
-
-
-def _add_compare(parser: ArgumentParser) -> None:
-    what = "a file with the records of one host"
-    parser.add_argument("a", metavar="A", help=f"{what}; - is standard input")
-    parser.add_argument(
-        "b", metavar="B", nargs="?", help=f"{what} (default: the device, or the host of --host)"
-    )
-    _add_host(parser)
-    _add_choice(parser, "VMs")
-    _add_catalog(parser)
-    _add_files(parser)
-    _add_output(parser, "the comparison, or one a line for each type of VM")
+        count = rows[0].common.count if len(rows) == 1 else len(asked)
+        text = baseline_text(rows, count, silent, pool.left_out, verbose=args.verbose)
+        out.say("\n".join(text))
+    return Status.NO_ANSWER if silent else Status.YES
 
 
 def _compare(args: Namespace, out: Output) -> Status:
@@ -812,22 +740,22 @@ def _compare(args: Namespace, out: Output) -> Status:
         theirs = _one_host(args.b, Pool(args, out, catalog, [args.b], scope))
     else:
         with _machine(args) as machine:
-            asked = [
-                entry for entry in _ask_all(args, machine, catalog) if isinstance(entry, Support)
-            ]
-        theirs = {_type(entry): entry for entry in asked if _is_chosen(entry, args, scope)}
-    if len(ours) == len(theirs) == 1:  # two hosts that were named, of whatever kind
-        pairs = [(*ours.values(), *theirs.values())]
-        missing: list[Support] = []
+            entries = list(_ask_all(args, machine, catalog))
+        supports = [entry for entry in entries if isinstance(entry, Support)]
+        theirs = {_type(one): one for one in supports if _is_chosen(one, args, scope)}
+    if len(ours) == len(theirs) == 1:  # two that were chosen, of whatever kind
+        theirs = dict(zip(ours, theirs.values(), strict=True))
+    comparisons = [compare(one, theirs[key]) for key, one in ours.items() if key in theirs]
+    missing = [one.origin for key, one in ours.items() if key not in theirs]
+    if args.json:
+        for comparison in comparisons:
+            out.emit(records.dumps(comparison))
+        for origin in missing:
+            out.complain(f"B has nothing like {quote(origin)}", "record B with that VM type")
     else:
-        pairs = [(one, theirs[key]) for key, one in ours.items() if key in theirs]
-        missing = [one for key, one in ours.items() if key not in theirs]
-    return _compared([compare(a, b) for a, b in pairs], missing, args, out)
-
-
-def _type(support: Support) -> int | None:
-    vm_type = support.host.vm_type
-    return None if vm_type is None else vm_type_alone(vm_type, support.host.machine)
+        out.say("\n".join(comparisons_text(comparisons, missing)))
+    safe = not missing and all(comparison.safe for comparison in comparisons)
+    return Status.YES if safe else Status.NO
 
 
 def _one_host(name: str, pool: Pool) -> dict[int | None, Support]:
@@ -835,80 +763,32 @@ def _one_host(name: str, pool: Pool) -> dict[int | None, Support]:
     found: dict[int | None, Support] = {}
     for entry in pool:
         if isinstance(entry, Unasked):
+            what = f"{_shown(name)}: {quote(entry.name)} could not be asked: {entry.message}"
+            raise CommandError(what, "record it again", Status.NO_ANSWER)
+        support = _support(entry)
+        host, vm_type = _name(support), _type(support)
+        other = next((_name(one) for one in found.values()), host)
+        if other != host or vm_type in found:
+            again = " again" if other == host else ""
             raise CommandError(
-                f"{_shown(name)}: {entry.name} could not be asked: {entry.message}",
-                "record it again",
-                Status.NO_ANSWER,
-            )
-        other = next((one for one in found.values() if _host_name(one) != _host_name(entry)), None)
-        if other is not None or _type(entry) in found:
-            told = quote(_host_name(other)) if other is not None else "the same host again"
-            raise CommandError(
-                f"{_shown(name)}: records of one host are needed, and after {told} there is"
-                f" {quote(_host_name(entry))}",
+                f"{_shown(name)} has records of {quote(other)}, and then of {quote(host)}{again}",
                 "give a file for each host; for many hosts there is `gmemflags baseline`",
             )
-        found[_type(entry)] = entry
+        found[vm_type] = support
     return found
-
-
-def _compared(
-    comparisons: list[Comparison], missing: list[Support], args: Namespace, out: Output
-) -> Status:
-    safe = not missing and all(comparison.safe for comparison in comparisons)
-    if args.json:
-        for comparison in comparisons:
-            out.emit(records.dumps(comparison))
-        for one in missing:
-            out.complain(f"B has no record like {one.origin}", "record B again, with that VM type")
-    else:
-        parts = [str(comparison) for comparison in comparisons]
-        parts += [f"not safe: B has no record like {quote(one.origin)}" for one in missing]
-        if len(parts) > 1:
-            count = sum(comparison.safe for comparison in comparisons)
-            word = "safe" if safe else "not safe"
-            parts.insert(0, f"{word}: for {count} of {plural(len(parts), 'type')} of VM")
-        out.say("\n".join(parts))
-    return Status.YES if safe else Status.NO
-
-
-# probe
-
-
-def _add_probe(parser: ArgumentParser) -> None:
-    _add_device(parser)
-    parser.add_argument(
-        "--vm-type", metavar="N", type=number, default=0, help="make VMs of this type (default: 0)"
-    )
-    _add_catalog(parser)
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=number,
-        default=4096,
-        help="create at most N files (default: 4096); with too few the report is incomplete",
-    )
-    parser.add_argument(
-        "--around",
-        metavar="FLAGS",
-        action="append",
-        default=[],
-        help="try this mask too, and what is near it where not all can be tried; may be repeated",
-    )
-    _add_output(parser, "the report, which --catalog takes as a catalog")
 
 
 def _probe(args: Namespace, out: Output) -> Status:
     catalog = _chosen_catalog(args, out)
     around = [parse_mask(text, catalog) for text in args.around]
-    linux = _linux()
-    with linux.Kvm.open(args.device or DEVICE) as kvm, kvm.create_vm(args.vm_type) as vm:
-        report = linux.probe(
-            vm,
-            catalog,
-            around=around,
-            limit=args.limit,
-            progress=lambda tried: None if tried % 64 else out.progress(f"masks tried: {tried}"),
+
+    def progress(tried: int) -> None:
+        if not tried % 64:
+            out.progress(f"masks tried: {tried}")
+
+    with _opened_device(args) as kvm, kvm.create_vm(args.vm_type or 0) as vm:
+        report: ProbeReport = _linux().probe(
+            vm, catalog, around=around, limit=args.limit, progress=progress
         )
     out.progress("")
     if args.json:
@@ -920,102 +800,116 @@ def _probe(args: Namespace, out: Output) -> Status:
     return Status.YES if report.complete else Status.NO_ANSWER
 
 
-# catalogs, schema
-
-
-def _add_catalogs(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "name",
-        metavar="NAME|FILE",
-        nargs="?",
-        help=f"show everything about one catalog: {', '.join(CATALOGS)}, or a JSON file",
-    )
-    _add_output(parser, "a record a line, one for each catalog")
-
-
 def _catalogs(args: Namespace, out: Output) -> Status:
     chosen = [_catalog(args.name)] if args.name is not None else list(CATALOGS.values())
-    if args.json:
-        for catalog in chosen:
-            out.emit(records.dumps(catalog))
-        return Status.YES
-    whole = args.name is not None or args.verbose
-    lines: list[str] = []
     for catalog in chosen:
-        lines += catalog_text(catalog, lint(catalog)) if whole else catalog_summary(catalog)
-    out.say("\n".join(lines))
+        if args.json:
+            out.emit(records.dumps(catalog))
+        elif args.name is not None or args.verbose:
+            out.say("\n".join(catalog_text(catalog, lint(catalog))))
+        else:
+            out.say("\n".join(catalog_summary(catalog)))
     return Status.YES
-
-
-def _add_schema(parser: ArgumentParser) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing")
 
 
 def _schema(args: Namespace, out: Output) -> Status:
-    del args
-    out.emit(json_dumps(records.json_schema(), indent=2))
+    out.emit(json_dumps(records.json_schema(), indent=2 if args.verbose else None))
     return Status.YES
 
 
-COMMANDS = (
+_REQUEST = "--profile --prefer --forbid --add-prerequisites --until"
+_WHO = "--device --host"
+_CHOICE = "--scope --vm-type --machine"
+_TREE = "--catalog --flags-hi --force"
+_PRINT = "--json --verbose"
+_FILES = f"{WRITTEN}; - is standard input"
+_ONE_HOST = "a file with the records of one host; - is standard input"
+
+_COMMANDS = (
     Command(
         "show",
         "Show which guest_memfd flags a host lists, and for which type of VM.",
+        {"files": {"metavar": "FILE", "nargs": "*", "help": f"instead of a device: {_FILES}"}},
+        f"{_WHO} {_CHOICE} {_TREE} --skip-bad {_PRINT}",
         ("gmemflags show", "gmemflags show --json >>hosts.jsonl", "gmemflags show hosts.jsonl"),
-        _add_show,
         _show,
     ),
     Command(
         "check",
-        "Check whether hosts take the flags you want, and say why not.",
+        "Check whether a host takes the flags you want, or each of many, and say why not.",
+        {
+            "flags": {
+                "metavar": "FLAGS|FILE",
+                "nargs": "*",
+                "help": "required flags: names or masks, joined by | or a comma; 0 is none. A word"
+                f" with a dot or a slash is a file: {_FILES}",
+            }
+        },
+        f"{_REQUEST} {_WHO} {_CHOICE} {_TREE} --skip-bad --list {_PRINT}",
         (
             "gmemflags check MMAP --prefer INIT_SHARED",
             "gmemflags check --profile fully-shared hosts.jsonl",
-            "gmemflags check INIT_SHARED,MMAP --list hosts.jsonl | grep refused",
+            "gmemflags check MMAP,INIT_SHARED --list hosts.jsonl | grep refused",
         ),
-        _add_check,
         _check,
     ),
     Command(
         "probe",
         "Try which combinations of flags a VM takes, and learn the rules behind them.",
+        {},
+        f"--device --vm-type {_TREE} --limit --around {_PRINT}",
         (
             "gmemflags probe",
             "gmemflags probe --json >tree.json",
             "gmemflags show --catalog tree.json",
         ),
-        _add_probe,
         _probe,
     ),
     Command(
         "compare",
         "Compare two hosts: may what runs on A run on B?",
-        (
-            "gmemflags compare a.jsonl b.jsonl",
-            "gmemflags compare a.jsonl --vm-type 4 --host linux-6.18-x86_64-confidential",
-        ),
-        _add_compare,
+        {
+            "a": {"metavar": "A", "help": _ONE_HOST},
+            "b": {
+                "metavar": "B",
+                "nargs": "?",
+                "help": f"{_ONE_HOST} (default: the device, or --host)",
+            },
+        },
+        f"{_WHO} {_CHOICE} {_TREE} --skip-bad {_PRINT}",
+        ("gmemflags compare a.jsonl b.jsonl", "gmemflags compare a.jsonl --host linux-6.8-x86_64"),
         _compare,
     ),
     Command(
         "baseline",
         "Show what all hosts of a pool have, for each kind of host.",
+        {"files": {"metavar": "FILE", "nargs": "+", "help": _FILES}},
+        f"{_CHOICE} {_TREE} --skip-bad {_PRINT}",
         ("gmemflags baseline hosts.jsonl", "gmemflags baseline --machine aarch64 hosts.jsonl"),
-        _add_baseline,
         _baseline,
     ),
     Command(
         "catalogs",
         "List the flags, numbers, rules and profiles of kernel trees.",
+        {
+            "name": {
+                "metavar": "NAME|FILE",
+                "nargs": "?",
+                "help": f"everything about one catalog: {', '.join(CATALOGS)}, or a JSON file",
+            }
+        },
+        _PRINT,
         ("gmemflags catalogs", "gmemflags catalogs linux-mainline"),
-        _add_catalogs,
         _catalogs,
     ),
     Command(
         "schema",
         "Print the JSON Schema of all records.",
-        ("gmemflags schema >gmemflags.schema.json", "gmemflags schema | jq .title"),
-        _add_schema,
+        {},
+        "--verbose",
+        ("gmemflags schema >gmemflags.schema.json", "gmemflags schema --verbose"),
         _schema,
     ),
 )
+
+PROGRAM = Program({command.name: command for command in _COMMANDS}, OPTIONS)

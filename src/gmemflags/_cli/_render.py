@@ -10,10 +10,10 @@ from itertools import groupby
 
 from attrs import field, frozen
 
-from gmemflags._catalog import Capability, Catalog, Profile, Scope
+from gmemflags._catalog import Catalog, Profile, Scope
 from gmemflags._cli import Status
-from gmemflags._exceptions import quote
-from gmemflags._fleet import Baseline
+from gmemflags._exceptions import KvmUnavailableError, quote
+from gmemflags._fleet import Baseline, Comparison
 from gmemflags._format import (
     describe,
     describe_mask,
@@ -47,6 +47,8 @@ class Unasked:
     """A code."""
     message: str
     """The sentence."""
+    error: KvmUnavailableError | None = None
+    """The error, if records can hold it."""
 
 
 def plural(count: int, what: str) -> str:
@@ -76,36 +78,39 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 class Group:
     """Hosts that gave the same answers.
 
-    ``names`` are the first of ``count`` hosts; ``entries`` what each of them said, /dev/kvm first;
-    ``about`` what is known of the host.
+    ``entries`` are what each of them said, /dev/kvm first; ``kernels`` all kernels that they run,
+    and ``about`` what else is known of them.
     """
 
     names: Sequence[str]
-    count: int
     entries: Sequence[Support | Unasked]
+    kernels: Sequence[str]
     about: Sequence[str]
 
 
 def hosts_text(groups: Sequence[Group], *, verbose: bool) -> Iterator[str]:
     """What hosts said: a headline and a table for each group."""
     if len(groups) > 1:
-        count = sum(group.count for group in groups)
+        count = sum(len(group.names) for group in groups)
         yield f"guest_memfd on {plural(count, 'host')}: {len(groups)} kinds of answers"
     for group in groups:
         if len(groups) > 1:
             yield ""
-        yield f"guest_memfd on {some(group.names, group.count, 10 if verbose else 3)}: {_gist(group.entries)}"
-        yield from (f"  {line}" for line in group.about)
+        names = some(group.names, len(group.names), 10 if verbose else 3)
+        yield f"guest_memfd on {names}: {_gist(group.entries)}"
         supports = [entry for entry in group.entries if isinstance(entry, Support)]
-        if verbose or any(support.guest_memfd is not False for support in supports):
+        if supports:
+            kernels = some(group.kernels, len(group.kernels), 3)
+            machine = quote(supports[0].host.machine or "machine not known")
+            catalog = quote(supports[0].catalog.name)
+            yield f"  Linux {kernels}, {machine}; flags named by {catalog}"
+        yield from (f"  {line}" for line in group.about)
+        everywhere_none = all(support.guest_memfd is False for support in supports)
+        if supports and (verbose or len(supports) < len(group.entries) or not everywhere_none):
             yield ""
             yield from table(list(_host_rows(group.entries)))
             if any(support.hi_only for support in supports):
                 yield "  denied: claimed by FLAGS_HI and denied by a 64-bit FLAGS, so not believed"
-        elif len(supports) < len(group.entries):
-            yield from (
-                f"  {_place(e)}: {e.message}" for e in group.entries if isinstance(e, Unasked)
-            )
         if verbose:
             yield from _details(supports)
 
@@ -303,9 +308,10 @@ class Tally:
         found: dict[tuple[Status, str], tuple[Verdict, list[str]]] = {}
         for name, types in self.hosts.items():
             by_key: dict[tuple[Status, str], list[int | None]] = {}
+            key: tuple[Status, str]
             for vm_type, verdict in types.items():
-                if verdict.status is not Status.YES:
-                    key = verdict.status, verdict.sentence
+                key = verdict.status, verdict.sentence
+                if key[0] is not Status.YES:
                     by_key.setdefault(key, []).append(vm_type)
                     found.setdefault(key, (verdict, []))
             for key, some_types in by_key.items():
@@ -371,9 +377,9 @@ def baseline_text(
             ]
         )
     yield from table(lines)
-    for row in rows if verbose else ():
-        yield ""
-        yield str(row.common)
+    for row, cells in zip(rows, lines[1:], strict=True) if verbose else ():
+        yield f"  {cells[0]}, {cells[1]}, VM type {cells[2]}:"
+        yield from (f"    {note}" for note in row.common.notes)
     if unasked:
         yield f"  no answer from {plural(len(unasked), 'host')}: {some(unasked, len(unasked), 3)}"
     if left_out:
@@ -391,6 +397,17 @@ def _bit_share(common: Baseline, bit: int) -> str:
     if without is not None:
         return _share(common.count - without.count, common.count)
     return "all" if bit & common.support.mask else "?"
+
+
+def comparisons_text(comparisons: Sequence[Comparison], missing: Sequence[str]) -> Iterator[str]:
+    """Comparisons of two hosts, one for each type of VM; and what of A has no counterpart in B."""
+    total = len(comparisons) + len(missing)
+    if total > 1:
+        safe = sum(comparison.safe for comparison in comparisons)
+        word = "safe" if safe == total else "not safe"
+        yield f"{word}: for {safe} of {total} types of VM"
+    yield from map(str, comparisons)
+    yield from (f"not safe: B has nothing like {quote(origin)}" for origin in missing)
 
 
 def catalog_summary(catalog: Catalog) -> Iterator[str]:
