@@ -86,8 +86,9 @@ def capability_name(value: str) -> str:
     Raises:
         TypeError: ``value`` is not a str.
     """
-    (name,) = checked_tuple([value], str, "capabilities by their names")
-    return str(name).removeprefix("KVM_CAP_")
+    if type(value) is not str:
+        (value,) = checked_tuple([value], str, "capabilities by their names")
+    return str(value).removeprefix("KVM_CAP_")
 
 
 # What the bits of other capabilities are called, KVM_MEMORY_ATTRIBUTE_PRIVATE for one.

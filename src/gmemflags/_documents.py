@@ -1,17 +1,22 @@
-"""Values as documents of version 2, and back.
+"""Documents of version 2: their declarations, and what a value says in one and is made of again.
 
-Each document is declared once, as a ``TypedDict``: ``records`` derives from it what it accepts and
-the JSON Schema, and type checkers hold the functions here against it. 64-bit numbers are texts,
-because JSON readers lose numbers above 2**53. A document inside a document is complete.
+Each document is declared once, as a ``TypedDict`` whose annotations say how each part is written
+as JSON; ``records`` derives from them the reader, the writer and the JSON Schema. 64-bit numbers
+are texts, because JSON readers lose numbers above 2**53. A document inside a document is complete.
+
+Functions that are called ``..._parts`` return the parts of a document as Python values; those that
+are called ``make_...`` take such parts and return the value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar
 
-from typing_extensions import NotRequired, ReadOnly, TypedDict
+from attrs import fields
+from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Catalog, Need, Prerequisites, Profile, Request, Scope
 from gmemflags._exceptions import (
@@ -20,7 +25,6 @@ from gmemflags._exceptions import (
     InconsistentAnswerError,
     KvmUnavailableError,
     Unavailable,
-    quote,
 )
 from gmemflags._explain import asked, listed
 from gmemflags._fleet import Baseline, Comparison, Lacking, Loss
@@ -38,71 +42,88 @@ VERSION = "0.1.0"
 TOOL = f"gmemflags {VERSION}"
 
 T = TypeVar("T")
+Parts = Mapping[str, Any]
 
 
-class Pattern(NamedTuple):
-    """What a text looks like, and what is needed in words."""
+class Text(NamedTuple):
+    """A text that stands for a value: what it looks like, what is needed in words, both ways."""
 
     regex: str
     needed: str
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], str] = str
+
+
+class Member(NamedTuple):
+    """A text that stands for a member of an enum."""
+
+    enum: type[Enum]
 
 
 class Range(NamedTuple):
-    """The integers from ``least`` to ``most``."""
+    """An integer, or the number of items of a list, from ``least`` to ``most``."""
 
     least: int
     most: int
 
 
-class OneOf(NamedTuple):
-    """One of some texts."""
+def _hex(text: str) -> int:
+    return int(text, 16)
 
-    texts: tuple[str, ...]
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 Mask = Annotated[
     str,
-    Pattern(
+    Text(
         "0x(?:0|[1-9a-f][0-9a-f]{0,15})",
         'a mask such as "0x3", of at most 16 lower-case hex digits,',
+        _hex,
+        hex,
     ),
 ]
-Bit = Annotated[str, Pattern("0x[1248]0{0,15}", 'a mask of one bit such as "0x2"')]
-Long = Annotated[str, Pattern("0|-?[1-9][0-9]{0,18}", 'a C long as a decimal text, such as "-5",')]
+Bit = Annotated[str, Text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",', _hex, hex)]
+Long = Annotated[
+    str, Text("0|-?[1-9][0-9]{0,18}", 'a C long as a decimal text, such as "-5",', int)
+]
 Time = Annotated[
     str,
-    Pattern(
+    Text(
         "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
         'a time in UTC such as "2026-01-31T23:59:59Z"',
+        _seconds,
+        _iso,
     ),
 ]
 FlagName = Annotated[
-    str, Pattern("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
+    str, Text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
-Capabilities = Annotated[
-    str, Pattern(r"(?!KVM_CAP_)[\s\S]*", "the name of a capability without KVM_CAP_")
+CapabilityName = Annotated[
+    str, Text(r"(?!KVM_CAP_)[^\ud800-\udfff]*", "the name of a capability without KVM_CAP_")
 ]
 Word = Annotated[int, Range(0, WORD)]
 Number = Annotated[int, Range(0, (1 << 31) - 1)]
 Count = Annotated[int, Range(0, (1 << 53) - 1)]
-ScopeText = Annotated[str, OneOf(tuple(map(str, Scope)))]
-StageText = Annotated[str, OneOf(tuple(map(str, Stage)))]
-ReasonText = Annotated[str, OneOf(tuple(map(str, Reason)))]
-RoleText = Annotated[str, OneOf(tuple(map(str, Role)))]
+ScopeText = Annotated[str, Member(Scope)]
+StageText = Annotated[str, Member(Stage)]
+ReasonText = Annotated[str, Member(Reason)]
+RoleText = Annotated[str, Member(Role)]
+PrerequisitesText = Annotated[str, Member(Prerequisites)]
+UnavailableText = Annotated[str, Member(Unavailable)]
 
 
 class AnswerDocument(TypedDict, closed=True):
-    """What one capability was answered with: the C long, in decimal."""
+    """The answer to one capability: the C long in decimal, or the errno of a call that failed."""
 
     number: ReadOnly[Number]
-    raw: ReadOnly[Long]
-
-
-class FailureDocument(TypedDict, closed=True):
-    """A capability that could not be asked."""
-
-    number: ReadOnly[Number]
-    errno: ReadOnly[Word]
+    raw: NotRequired[ReadOnly[Long]]
+    errno: NotRequired[ReadOnly[Word]]
 
 
 class CatalogReference(TypedDict, closed=True):
@@ -124,7 +145,7 @@ class HostDocument(TypedDict, closed=True):
     kernel: ReadOnly[str | None]
     machine: ReadOnly[str | None]
     vm_type: ReadOnly[Count | None]
-    answers: ReadOnly[dict[Capabilities, AnswerDocument | FailureDocument]]
+    answers: ReadOnly[dict[CapabilityName, AnswerDocument]]
     flags: ReadOnly[list[str]]
     mask: ReadOnly[Mask]
     low: ReadOnly[Word]
@@ -142,7 +163,7 @@ class UnavailableDocument(TypedDict, closed=True):
     time: ReadOnly[Time | None]
     tool: ReadOnly[str]
     what: ReadOnly[str]
-    reason: ReadOnly[Annotated[str, OneOf(tuple(map(str, Unavailable)))]]
+    reason: ReadOnly[UnavailableText]
     errno: ReadOnly[Word]
     strerror: ReadOnly[str]
     message: ReadOnly[str]
@@ -164,19 +185,12 @@ class FlagsDocument(TypedDict, closed=True):
 class NeedDocument(TypedDict, closed=True):
     """One need of a request."""
 
-    capability: ReadOnly[Capabilities]
+    capability: ReadOnly[CapabilityName]
     bits: ReadOnly[Mask]
     any_of: ReadOnly[list[Mask]]
     at_least: ReadOnly[Mask | None]
     optional: ReadOnly[bool]
     why: ReadOnly[str]
-
-
-class FlagNameDocument(TypedDict, closed=True):
-    """What a caller's flag class calls a bit."""
-
-    bit: ReadOnly[Bit]
-    name: ReadOnly[str]
 
 
 class RequestDocument(TypedDict, closed=True):
@@ -187,11 +201,11 @@ class RequestDocument(TypedDict, closed=True):
     preferred: ReadOnly[list[Mask]]
     forbidden: ReadOnly[Mask]
     needs: ReadOnly[list[NeedDocument]]
-    prerequisites: ReadOnly[Annotated[str, OneOf(tuple(map(str, Prerequisites)))]]
+    prerequisites: ReadOnly[PrerequisitesText]
     until: ReadOnly[StageText]
     scope: ReadOnly[ScopeText]
     digest: ReadOnly[str | None]
-    flag_names: ReadOnly[list[FlagNameDocument]]
+    flag_names: ReadOnly[dict[str, Mask]]
 
 
 class HostsDocument(TypedDict, closed=True):
@@ -265,7 +279,7 @@ class CatalogDocument(TypedDict, closed=True):
     schema: ReadOnly[Literal["gmemflags/catalog/2"]]
     name: ReadOnly[str]
     flags: ReadOnly[dict[FlagName, Bit]]
-    capabilities: ReadOnly[dict[Capabilities, Number | None]]
+    capabilities: ReadOnly[dict[CapabilityName, Number | None]]
     rules: ReadOnly[list[RuleDocument]]
     profiles: ReadOnly[dict[str, ProfileDocument]]
 
@@ -334,7 +348,7 @@ class LackingDocument(TypedDict, closed=True):
     """The hosts of a pool that do not list one flag."""
 
     count: ReadOnly[Count]
-    first: ReadOnly[list[str]]
+    first: ReadOnly[Annotated[list[str], Range(1, 10)]]
 
 
 class BaselineDocument(TypedDict, closed=True):
@@ -345,7 +359,7 @@ class BaselineDocument(TypedDict, closed=True):
     headline: ReadOnly[str]
     notes: ReadOnly[list[str]]
     count: ReadOnly[Count]
-    first: ReadOnly[list[str]]
+    first: ReadOnly[Annotated[list[str], Range(1, 10)]]
     lacking: ReadOnly[dict[Bit, LackingDocument]]
     support: ReadOnly[HostDocument]
 
@@ -371,7 +385,7 @@ class ComparisonDocument(TypedDict, closed=True):
     doubts: ReadOnly[list[str]]
     a: ReadOnly[HostDocument]
     b: ReadOnly[HostDocument]
-    catalogs: ReadOnly[list[CatalogDocument]]
+    catalogs: ReadOnly[Annotated[list[CatalogDocument], Range(1, 2)]]
 
 
 class ProbeDocument(TypedDict, closed=True):
@@ -421,568 +435,383 @@ def within(path: tuple[str | int, ...], make: Callable[..., T], *arguments: obje
         raise
 
 
-def _made(kind: Callable[..., T], *arguments: Any, **fields: Any) -> T:
-    # A value of checked parts; what its class does not take is a fault of the document.
+def made(kind: Callable[..., T], *arguments: Any, **parts: Any) -> T:
+    """A value of parts; what its class does not take is a fault of the document."""
     try:
-        return kind(*arguments, **fields)
+        return kind(*arguments, **parts)
     except (GmemFlagsError, TypeError, ValueError) as error:
         raise Fault(str(error)) from None
 
 
-def _agree(document: Mapping[str, Any], derived: Mapping[str, object]) -> None:
+def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
-        if document[key] != value:
-            raise Fault(f"the rest of the document says {value!r}, not {document[key]!r}", key)
+        if parts[key] != value:
+            said, found = (
+                hex(part) if key == "mask" and part is not None else repr(part)
+                for part in (parts[key], value)
+            )
+            raise Fault(f"the rest of the document says {found}, not {said}", key)
 
 
-def _masks(masks: Iterable[int]) -> list[str]:
-    return [hex(mask) for mask in masks]
+def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
+    # A mask in all the ways in which documents say it.
+    flags = [names.get(bit) or hex(bit) for bit in bits(mask)]
+    return {"flags": flags, "mask": mask, "low": mask & WORD, "high": mask >> 32}
 
 
-def _ints(masks: Iterable[str]) -> list[int]:
-    return [int(mask, 16) for mask in masks]
+def _check_words(parts: Parts, mask: int) -> None:
+    names = parts["names"]
+    _agree(parts, _words(mask, names))
+    for bit in names:
+        if not bit & mask:
+            raise Fault("there is a name for a bit that is not set", "names", hex(bit))
 
 
-def _flag_list(mask: int, names: Mapping[int, str]) -> list[str]:
-    return [names.get(bit) or hex(bit) for bit in bits(mask)]
-
-
-def _time_text(time: int | None) -> str | None:
-    # isoformat ends with +00:00
-    return (
-        None if time is None else datetime.fromtimestamp(time, timezone.utc).isoformat()[:-6] + "Z"
-    )
-
-
-def _seconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError as error:
-        raise Fault(str(error), "time") from None
-
-
-def host_document(support: Support) -> HostDocument:
+def host_parts(support: Support) -> Parts:
     """What a host said."""
     host, catalog, names = support.host, support.catalog, support.listed_names
-    document: HostDocument = {
-        "schema": "gmemflags/host/2",
+    return {
         "name": host.name,
-        "time": _time_text(host.time),
+        "time": host.time,
         "tool": TOOL,
         "origin": support.origin,
-        "scope": str(support.scope),
+        "scope": support.scope,
         "kernel": host.kernel,
         "machine": host.machine,
         "vm_type": host.vm_type,
-        "answers": {
-            capability: {"number": number, "errno": errno or 0}
-            if raw is None
-            else {"number": number, "raw": str(raw)}
-            for capability, number, raw, errno in support.all_answers
-        },
-        "flags": _flag_list(support.mask, names),
-        "mask": hex(support.mask),
-        "low": support.mask & WORD,
-        "high": support.mask >> 32,
-        "names": {hex(bit): name for bit, name in names.items()},
-        "catalog": {"name": catalog.name, "digest": catalog.digest},
+        "answers": {answer.capability: answer for answer in support.all_answers},
+        **_words(support.mask, names),
+        "names": names,
+        "catalog": catalog,
+        "extra": host.extra or None,
     }
-    if host.extra:
-        return {**document, "extra": dict(host.extra)}
-    return document
 
 
-def support_from(document: HostDocument, catalog: Catalog) -> Support:
-    """The Support of a document, under a catalog.
+def make_support(parts: Parts, catalog: Catalog) -> Support:
+    """A Support under a catalog.
 
     Raises:
         CatalogError: The catalog calls a listed bit otherwise, or enumerates by another number.
     """
-    names = {int(bit, 16): name for bit, name in document["names"].items()}
-    said = [
-        Answer(name, answer["number"], int(answer["raw"]))
-        if "raw" in answer
-        else Answer(name, answer["number"], None, answer["errno"])
-        for name, answer in document["answers"].items()
-    ]
-    seconds = _seconds(document["time"])
-    host = _made(
-        HostFacts,
-        document["kernel"],
-        document["machine"],
-        document["vm_type"],
-        name=document["name"],
-        time=seconds,
-        extra=document.get("extra", {}),
-    )
+    extra = parts.get("extra", {})
+    facts = parts["kernel"], parts["machine"], parts["vm_type"]
+    host = made(HostFacts, *facts, name=parts["name"], time=parts["time"], extra=extra)
+    said = [_answer(name, **answer) for name, answer in parts["answers"].items()]
     try:
         support = support_of(
-            said, names, catalog, Scope(document["scope"]), host, document["origin"]
+            said, parts["names"], catalog, scope=parts["scope"], host=host, origin=parts["origin"]
         )
-        for answer in support.unused:
-            if answer.raw is not None:
-                read_long(answer.raw)
     except InconsistentAnswerError as error:
-        raise Fault(
-            f"{error.raw} cannot be read: {error.problem}", "answers", error.capability
-        ) from None
+        problem = f"{error.raw} cannot be read: {error.problem}"
+        raise Fault(problem, "answers", error.capability) from None
     except CatalogError:
         raise
     except (GmemFlagsError, ValueError) as error:
-        raise Fault(str(error), "answers") from None
-    mask = support.mask
-    if document["mask"] != hex(mask) or document["low"] != mask & WORD:
-        _agree(document, {"mask": hex(mask), "low": mask & WORD})
-    _agree(document, {"high": mask >> 32, "flags": _flag_list(mask, names)})
-    for bit in names:
-        if not bit & mask:
-            raise Fault("a name of a bit that is not listed", "names", hex(bit))
+        raise Fault(str(error)) from None
+    for answer in support.unused:
+        if answer.raw is not None:
+            within(("answers", answer.capability), made, read_long, answer.raw)
+    _check_words(parts, support.mask)
     return support
 
 
-def unavailable_document(error: KvmUnavailableError) -> UnavailableDocument:
+def _answer(name: str, number: int, raw: int | None = None, errno: int | None = None) -> Answer:
+    if (raw is None) is (errno is None):
+        raise Fault("either raw or errno is needed", "answers", name)
+    return Answer(name, number, raw, errno)
+
+
+def unavailable_parts(error: KvmUnavailableError) -> Parts:
     """A host that could not be asked."""
-    return {
-        "schema": "gmemflags/unavailable/2",
-        "name": error.name,
-        "time": _time_text(error.time),
-        "tool": TOOL,
-        "what": error.what,
-        "reason": str(error.reason),
-        "errno": error.errno or 0,
-        "strerror": error.strerror or "",
-        "message": str(error),
-        "remedy": error.remedy,
-    }
+    keys = ("name", "time", "what", "reason", "remedy")
+    system = {"errno": error.errno or 0, "strerror": error.strerror or ""}
+    parts = {key: getattr(error, key) for key in keys}
+    return {**parts, **system, "tool": TOOL, "message": str(error)}
 
 
-def unavailable_from(document: UnavailableDocument) -> KvmUnavailableError:
-    """The error of a document."""
-    return KvmUnavailableError(
-        document["errno"],
-        document["strerror"],
-        document["what"],
-        Unavailable(document["reason"]),
-        name=document["name"],
-        time=_seconds(document["time"]),
-    )
+def make_unavailable(parts: Parts) -> KvmUnavailableError:
+    """The error."""
+    arguments = (parts[key] for key in ("errno", "strerror", "what", "reason"))
+    return KvmUnavailableError(*arguments, name=parts["name"], time=parts["time"])
 
 
-def flags_document(flags: FlagWord) -> FlagsDocument:
+def flags_parts(flags: FlagWord) -> Parts:
     """Flags of one class."""
-    mask, names = int(flags), type(flags).bit_names
-    return {
-        "schema": "gmemflags/flags/2",
-        "flags": _flag_list(mask, names),
-        "mask": hex(mask),
-        "low": mask & WORD,
-        "high": mask >> 32,
-        "names": {hex(bit): names[bit] for bit in bits(mask) if bit in names},
-    }
+    names = type(flags).bit_names
+    named = {bit: names[bit] for bit in bits(flags) if bit in names}
+    return {**_words(int(flags), named), "names": named}
 
 
-def flags_from(document: FlagsDocument, catalog: Catalog) -> FlagWord:
-    """The flags of a document, in the flag class of a catalog.
+def make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
+    """The flags, in the flag class of a catalog.
 
     Raises:
         CatalogError: The catalog calls one of them otherwise.
     """
-    mask = int(document["mask"], 16)
-    names = {int(bit, 16): name for bit, name in document["names"].items()}
-    derived = {"low": mask & WORD, "high": mask >> 32, "flags": _flag_list(mask, names)}
-    _agree(document, derived)
-    for bit, name in names.items():
-        here = catalog.name_of(bit)
-        if not bit & mask:
-            raise Fault("a name of a bit that is not set", "names", hex(bit))
-        if here is not None and here != name:
+    _check_words(parts, parts["mask"])
+    for bit, name in parts["names"].items():
+        here = catalog.name_of(bit) or name
+        if here != name:
             raise CatalogError(catalog.name, f"{bit:#x} is {here} here, and {name} in the document")
-    return catalog.flags(mask)
+    return catalog.flags(parts["mask"])
 
 
-def _need_document(need: Need) -> NeedDocument:
-    return {
-        "capability": need.capability,
-        "bits": hex(need.bits),
-        "any_of": _masks(need.any_of),
-        "at_least": None if need.at_least is None else hex(need.at_least),
-        "optional": need.optional,
-        "why": need.why,
-    }
+def _request_parts(request: Request) -> Parts:
+    names: dict[str, int] = {}
+    for bit, name in sorted(request.flag_names):
+        names[name] = names.get(name, 0) | bit
+    return {**_fields(request), "flag_names": names}
 
 
-def _need_from(document: NeedDocument) -> Need:
-    least = document["at_least"]
-    return Need(
-        document["capability"],
-        int(document["bits"], 16),
-        any_of=_ints(document["any_of"]),
-        at_least=None if least is None else int(least, 16),
-        optional=document["optional"],
-        why=document["why"],
-    )
+def _make_request(flag_names: Mapping[str, int], **parts: Any) -> Request:
+    names = [(bit, name) for name, mask in flag_names.items() for bit in bits(mask)]
+    return Request(**parts, flag_names=names)
 
 
-def request_document(request: Request) -> RequestDocument:
-    """What is asked of a mask."""
-    return {
-        "schema": "gmemflags/request/2",
-        "required": hex(request.required),
-        "preferred": _masks(request.preferred),
-        "forbidden": hex(request.forbidden),
-        "needs": [_need_document(need) for need in request.needs],
-        "prerequisites": str(request.prerequisites),
-        "until": str(request.until),
-        "scope": str(request.scope),
-        "digest": request.digest,
-        "flag_names": [{"bit": hex(bit), "name": name} for bit, name in sorted(request.flag_names)],
-    }
+def _fields(value: Any) -> dict[str, Any]:
+    kind: Any = type(value)
+    return {field.name: getattr(value, field.name) for field in fields(kind)}
 
 
-def request_from(document: RequestDocument) -> Request:
-    """The Request of a document."""
-    return Request(
-        required=int(document["required"], 16),
-        preferred=_ints(document["preferred"]),
-        forbidden=int(document["forbidden"], 16),
-        needs=[_need_from(need) for need in document["needs"]],
-        prerequisites=Prerequisites(document["prerequisites"]),
-        until=Stage[document["until"].upper()],
-        scope=Scope(document["scope"]),
-        digest=document["digest"],
-        flag_names=[(int(named["bit"], 16), named["name"]) for named in document["flag_names"]],
-    )
+def _catalog_parts(catalog: Catalog) -> Parts:
+    flags = {name: bit for bit, name in catalog.flags.bit_names.items()}
+    return {**_fields(catalog), "flags": flags}
 
 
-def _rule_document(rule: Rule) -> RuleDocument:
-    common: _Rule = {
-        "why": rule.why,
-        "source": rule.source,
-        "stage": str(rule.stage),
-        "hosts": {"machines": [*rule.hosts.machines], "vm_types": [*rule.hosts.vm_types]},
-    }
-    match rule:
-        case Requires(flag=flag, all_of=all_of, any_of=any_of):
-            needed = {"all_of": hex(all_of), "any_of": _masks(any_of)}
-            return {"kind": "requires", "flag": hex(flag), **needed, **common}
-        case Excludes():
-            return {"kind": "excludes", "a": hex(rule.a), "b": hex(rule.b), **common}
-        case Always():
-            any_of = _masks(rule.any_of)
-            return {"kind": "always", "all_of": hex(rule.all_of), "any_of": any_of, **common}
-        case Never():
-            return {"kind": "never", "mask": hex(rule.mask), **common}
-        case Refused():
-            return {"kind": "refused", "mask": hex(rule.mask), **common}
-        case _:
-            raise Fault(f"a {type(rule).__name__} is a rule that no document can hold")
+def make_catalog(parts: Parts, known: Iterable[Catalog] = ()) -> Catalog:
+    """A Catalog: the same object if it is one that ships or is ``known``."""
+    profiles = [Profile(name, **profile) for name, profile in parts["profiles"].items()]
+    flags = within(("flags",), made, flag_class, "RecordedFlag", parts["flags"])
+    catalog = made(Catalog, parts["name"], flags, parts["capabilities"], parts["rules"], profiles)
+    return next((one for one in (*known, *SHIPPED) if one == catalog), catalog)
 
 
-def _rule_from(document: RuleDocument) -> Rule:
-    hosts = document["hosts"]
-    common: dict[str, Any] = {
-        "why": document["why"],
-        "source": document["source"],
-        "stage": Stage[document["stage"].upper()],
-        "hosts": Hosts(machines=hosts["machines"], vm_types=hosts["vm_types"]),
-    }
-    match document["kind"]:
-        case "requires":
-            all_of, any_of = int(document["all_of"], 16), _ints(document["any_of"])
-            return Requires(int(document["flag"], 16), all_of=all_of, any_of=any_of, **common)
-        case "excludes":
-            return Excludes(int(document["a"], 16), int(document["b"], 16), **common)
-        case "always":
-            return Always(int(document["all_of"], 16), any_of=_ints(document["any_of"]), **common)
-        case "never":
-            return Never(int(document["mask"], 16), **common)
-        case "refused":
-            return Refused(int(document["mask"], 16), **common)
+def _with_references(values: Iterable[Any], key: str, catalog: Catalog) -> list[Parts]:
+    # Problems, outcomes or losses, with the rules of a catalog by index and text.
+    index = {id(rule): number for number, rule in enumerate(catalog.rules)}
+
+    def refer(rules: Iterable[Rule]) -> Iterator[Parts]:
+        for rule in rules:
+            yield {"index": index[id(rule)], "text": format_rule(rule, catalog)}
+
+    return [{**_fields(value), key: refer(getattr(value, key))} for value in values]
 
 
-def catalog_document(catalog: Catalog) -> CatalogDocument:
-    """What one kernel tree defines."""
-    return {
-        "schema": "gmemflags/catalog/2",
-        "name": catalog.name,
-        "flags": {name: hex(bit) for bit, name in catalog.flags.bit_names.items()},
-        "capabilities": dict(catalog.capabilities),
-        "rules": [
-            within(("rules", index), _rule_document, rule)
-            for index, rule in enumerate(catalog.rules)
-        ],
-        "profiles": {
-            name: {"request": request_document(profile.request), "why": profile.why}
-            for name, profile in catalog.profiles.items()
-        },
-    }
-
-
-def catalog_from(document: CatalogDocument, known: Iterable[Catalog] = ()) -> Catalog:
-    """The Catalog of a document: the same object if it is one that ships or is ``known``."""
-    members = {name: int(bit, 16) for name, bit in document["flags"].items()}
-    profiles = [
-        Profile(name, request_from(profile["request"]), profile["why"])
-        for name, profile in document["profiles"].items()
-    ]
-    made = _made(
-        Catalog,
-        document["name"],
-        within(("flags",), _made, flag_class, "RecordedFlag", members),
-        document["capabilities"],
-        map(_rule_from, document["rules"]),
-        profiles,
-    )
-    return next((catalog for catalog in (*known, *SHIPPED) if catalog == made), made)
-
-
-class _References:
-    # The rules of a catalog by index and text.
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._index = {id(rule): index for index, rule in enumerate(catalog.rules)}
-
-    def __call__(self, rules: Iterable[Rule]) -> list[RuleReference]:
-        return [
-            {"index": self._index[id(rule)], "text": format_rule(rule, self._catalog)}
-            for rule in rules
-        ]
-
-
-def decision_document(resolution: Resolution) -> DecisionDocument:
+def decision_parts(resolution: Resolution) -> Parts:
     """One answer, with all that its text says and all that it rests on."""
-    support = resolution.support
-    refer = _References(support.catalog)
+    support, request = resolution.support, resolution.request
+    catalog = support.catalog
     return {
-        "schema": "gmemflags/decision/2",
         "tool": TOOL,
         "ok": resolution.ok,
         "headline": resolution.headline,
         "profile": resolution.profile,
-        "asked": asked(support, resolution.request),
+        "asked": asked(support, request),
         "listed": listed(support),
         **_granted(resolution),
-        "problems": [
-            {
-                "reason": str(problem.reason),
-                "bits": hex(problem.bits),
-                "rules": refer(problem.rules),
-                "need": None if problem.need is None else _need_document(problem.need),
-                "message": problem.message,
-            }
-            for problem in resolution.problems
-        ],
-        "outcomes": [
-            {
-                "bits": hex(outcome.bits),
-                "role": str(outcome.role),
-                "granted": outcome.granted,
-                "reason": str(outcome.reason),
-                "chain": refer(outcome.chain),
-                "message": outcome.message,
-            }
-            for outcome in resolution.outcomes
-        ],
-        "advice": [*resolution.advice],
-        "suggestions": [
-            {
-                "change": suggestion.change,
-                "mask": hex(suggestion.mask),
-                "caveats": [*suggestion.caveats],
-                "request": request_document(suggestion.request),
-            }
-            for suggestion in resolution.suggestions
-        ],
-        "request": request_document(resolution.request),
-        "support": host_document(support),
-        "catalog": catalog_document(support.catalog),
+        "problems": _with_references(resolution.problems, "rules", catalog),
+        "outcomes": _with_references(resolution.outcomes, "chain", catalog),
+        "advice": resolution.advice,
+        "suggestions": resolution.suggestions,
+        "request": request,
+        "support": support,
+        "catalog": catalog,
     }
 
 
-class _Granted(TypedDict):
-    flags: ReadOnly[list[str] | None]
-    mask: ReadOnly[Mask | None]
-    low: ReadOnly[Word | None]
-    high: ReadOnly[Word | None]
-
-
-def _granted(resolution: Resolution) -> _Granted:
+def _granted(resolution: Resolution) -> Parts:
     if not resolution.ok:
-        return {"flags": None, "mask": None, "low": None, "high": None}
-    mask, names = resolution.mask, resolution.support.catalog.flags.bit_names
-    words: _Granted = {
-        "flags": _flag_list(mask, names),
-        "mask": hex(mask),
-        "low": mask & WORD,
-        "high": mask >> 32,
-    }
-    return words
+        return dict.fromkeys(("flags", "mask", "low", "high"))
+    return _words(resolution.mask, resolution.support.catalog.flags.bit_names)
 
 
-def decided_again(document: DecisionDocument) -> Resolution:
-    """The decision of a document, made again, whatever the document says of it.
+def decide_again(parts: Parts) -> Resolution:
+    """The decision, made again, whatever the document says of it.
 
     Raises:
         NegotiationTooHardError: The rules are too hard to solve.
     """
-    catalog = within(("catalog",), catalog_from, document["catalog"])
-    support = within(("support",), _embedded, document["support"], catalog)
-    request = request_from(document["request"])
-    return Resolution(support=support, request=request, profile=document["profile"])
+    catalog = within(("catalog",), make_catalog, parts["catalog"])
+    support = within(("support",), _make_embedded, parts["support"], catalog)
+    return Resolution(support=support, request=parts["request"], profile=parts["profile"])
 
 
-def _embedded(document: HostDocument, catalog: Catalog) -> Support:
+def _make_embedded(parts: Parts, catalog: Catalog) -> Support:
     # A host inside a document that holds its catalog, too.
     try:
-        return support_from(document, catalog)
+        return make_support(parts, catalog)
     except CatalogError as error:
         raise Fault(str(error), "names") from None
 
 
-def decision_from(document: DecisionDocument) -> Resolution:
-    """The decision of a document, made again; another result than it says is a fault.
+def make_decision(parts: Parts) -> Resolution:
+    """The decision, made again; another result than the document says is a fault.
 
     Raises:
         NegotiationTooHardError: The rules are too hard to solve.
     """
-    resolution = decided_again(document)
-    _agree(document, {"ok": resolution.ok, **_granted(resolution)})
-    recorded = [problem["reason"] for problem in document["problems"]]
-    now = [str(problem.reason) for problem in resolution.problems]
-    if recorded != now:
+    resolution = decide_again(parts)
+    _agree(parts, {"ok": resolution.ok, **_granted(resolution)})
+    now = [problem.reason for problem in resolution.problems]
+    if [problem["reason"] for problem in parts["problems"]] != now:
         raise Fault(f"decided again, the reasons are {', '.join(now) or 'none'}", "problems")
     return resolution
 
 
-def baseline_document(pool: Baseline) -> BaselineDocument:
+def baseline_parts(pool: Baseline) -> Parts:
     """What every host of a pool has."""
-    return {
-        "schema": "gmemflags/baseline/2",
-        "tool": TOOL,
-        "headline": pool.headline,
-        "notes": [*pool.notes],
-        "count": pool.count,
-        "first": [*pool.first],
-        "lacking": {
-            hex(bit): {"count": lacking.count, "first": [*lacking.first]}
-            for bit, lacking in pool.lacking.items()
-        },
-        "support": host_document(pool.support),
-    }
+    return {**_fields(pool), "tool": TOOL, "headline": pool.headline, "notes": pool.notes}
 
 
-_NAMED = 10
+def make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
+    """A Baseline under a catalog; counts, names and mask have to agree.
+
+    Raises:
+        CatalogError: The catalog calls a listed bit otherwise, or enumerates by another number.
+    """
+    support = within(("support",), make_support, parts["support"], catalog)
+    count, first = parts["count"], parts["first"]
+    everyone = _lacking(count, first, count)
+    # Bits that this catalog names and that of the pool did not: no host lists them.
+    lacking = dict.fromkeys(bits(catalog.named & ~support.mask), everyone)
+    for bit, hosts in parts["lacking"].items():
+        if bit & support.mask:
+            raise Fault("all hosts list this bit, so none can lack it", "lacking", hex(bit))
+        counted = hosts["count"], hosts["first"], count
+        lacking[bit] = within(("lacking", hex(bit)), _lacking, *counted)
+    return Baseline(
+        support=support, count=count, lacking=dict(sorted(lacking.items())), first=first
+    )
 
 
 def _lacking(count: int, first: list[str], most: int) -> Lacking:
     if not 0 < count <= most:
         raise Fault(f"a count from 1 to {most} is needed, not {count}", "count")
-    if len(first) != min(count, _NAMED):
-        raise Fault(f"{min(count, _NAMED)} names are needed, not {len(first)}", "first")
+    if len(first) != min(count, 10):
+        raise Fault(f"{min(count, 10)} names are needed, not {len(first)}", "first")
     return Lacking(count, first)
 
 
-def baseline_from(document: BaselineDocument, catalog: Catalog) -> Baseline:
-    """The Baseline of a document, under a catalog; counts, names and mask have to agree.
-
-    Raises:
-        CatalogError: The catalog calls a listed bit otherwise, or enumerates by another number.
-    """
-    support = within(("support",), support_from, document["support"], catalog)
-    pool = _lacking(document["count"], document["first"], document["count"])
-    lacking: dict[int, Lacking] = {}
-    for text, hosts in document["lacking"].items():
-        bit = int(text, 16)
-        if bit & support.mask:
-            raise Fault("all hosts list this bit, so none can lack it", "lacking", text)
-        counted = hosts["count"], hosts["first"], pool.count
-        lacking[bit] = within(("lacking", text), _lacking, *counted)
-    for bit in bits(support.catalog.named & ~support.mask):
-        # A tree that names more bits than the one under which the pool was made says no less.
-        lacking.setdefault(bit, pool)
-    ordered = dict(sorted(lacking.items()))
-    return Baseline(support=support, count=pool.count, lacking=ordered, first=pool.first)
-
-
-def _loss_documents(losses: Iterable[Loss], catalog: Catalog) -> list[LossDocument]:
-    refer = _References(catalog)
-    return [
-        {
-            "capability": loss.capability,
-            "bits": hex(loss.bits),
-            "rules": refer(loss.rules),
-            "message": loss.message,
-        }
-        for loss in losses
-    ]
-
-
-def comparison_document(comparison: Comparison) -> ComparisonDocument:
+def comparison_parts(comparison: Comparison) -> Parts:
     """Two hosts, with the catalogs that they were read under."""
     a, b = comparison.a.catalog, comparison.b.catalog
     return {
-        "schema": "gmemflags/comparison/2",
+        **_fields(comparison),
         "tool": TOOL,
         "safe": comparison.safe,
         "headline": comparison.headline,
-        "lost": _loss_documents(comparison.lost, b),
-        "gained": _loss_documents(comparison.gained, a),
-        "doubts": [*comparison.doubts],
-        "a": host_document(comparison.a),
-        "b": host_document(comparison.b),
-        "catalogs": [catalog_document(tree) for tree in ([a] if a == b else [a, b])],
+        "lost": _with_references(comparison.lost, "rules", b),
+        "gained": _with_references(comparison.gained, "rules", a),
+        "catalogs": [a] if a == b else [a, b],
     }
 
 
-def comparison_from(document: ComparisonDocument) -> Comparison:
-    """The Comparison of a document, made again; another result than it says is a fault."""
-    trees = document["catalogs"]
-    if not 0 < len(trees) <= 2:
-        raise Fault(f"one or two catalogs are needed, not {len(trees)}", "catalogs")
-    catalogs = [within(("catalogs", index), catalog_from, tree) for index, tree in enumerate(trees)]
-    comparison = Comparison(
-        a=within(("a",), _embedded, document["a"], catalogs[0]),
-        b=within(("b",), _embedded, document["b"], catalogs[-1]),
-    )
-    _agree(document, {"safe": comparison.safe})
-    for key, losses in (("lost", comparison.lost), ("gained", comparison.gained)):
-        recorded = document["lost"] if key == "lost" else document["gained"]
-        now = [(loss.capability, hex(loss.bits)) for loss in losses]
-        if [(loss["capability"], loss["bits"]) for loss in recorded] != now:
-            raise Fault(f"compared again, it is {quote(repr(now))}", key)
+def make_comparison(parts: Parts) -> Comparison:
+    """The comparison, made again; another result than the document says is a fault."""
+    catalogs = [
+        within(("catalogs", index), make_catalog, tree)
+        for index, tree in enumerate(parts["catalogs"])
+    ]
+    a = within(("a",), _make_embedded, parts["a"], catalogs[0])
+    b = within(("b",), _make_embedded, parts["b"], catalogs[-1])
+    comparison = Comparison(a=a, b=b)
+    _agree(parts, {"safe": comparison.safe})
+    for key in ("lost", "gained"):
+        losses: tuple[Loss, ...] = getattr(comparison, key)
+        now = [(loss.capability, loss.bits) for loss in losses]
+        if [(loss["capability"], loss["bits"]) for loss in parts[key]] != now:
+            raise Fault(f"compared again, there are {len(now)}, or others", key)
     return comparison
 
 
-def probe_document(report: ProbeReport) -> ProbeDocument:
-    """What a VM answered to the masks that were tried."""
+def probe_parts(report: ProbeReport) -> Parts:
+    """What a VM answered to the masks that were tried, and what follows."""
     return {
-        "schema": "gmemflags/probe/2",
+        **_fields(report),
         "tool": TOOL,
-        "size": report.size,
-        "stopped": report.stopped,
-        "observations": {hex(mask): errno for mask, errno in report.observations.items()},
         "complete": report.complete,
-        "rules": [_rule_document(rule) for rule in report.rules],
-        "unexplained": _masks(sorted(report.unexplained)),
-        "contradictions": [*report.contradictions],
-        "support": host_document(report.support),
-        "catalog": catalog_document(report.support.catalog),
+        "rules": report.rules,
+        "unexplained": sorted(report.unexplained),
+        "contradictions": report.contradictions,
+        "catalog": report.support.catalog,
     }
 
 
-def probe_from(document: ProbeDocument) -> ProbeReport:
-    """The ProbeReport of a document; what follows from it is derived anew."""
-    catalog = within(("catalog",), catalog_from, document["catalog"])
-    report = _made(
-        ProbeReport,
-        support=within(("support",), _embedded, document["support"], catalog),
-        observations={int(mask, 16): errno for mask, errno in document["observations"].items()},
-        size=document["size"],
-        stopped=document["stopped"],
-    )
-    _agree(document, {"complete": report.complete})
+def make_probe(parts: Parts) -> ProbeReport:
+    """The ProbeReport; what follows from the observations is derived anew."""
+    catalog = within(("catalog",), make_catalog, parts["catalog"])
+    support = within(("support",), _make_embedded, parts["support"], catalog)
+    observed = {key: parts[key] for key in ("observations", "size", "stopped")}
+    report = made(ProbeReport, support=support, **observed)
+    _agree(parts, {"complete": report.complete})
     return report
+
+
+PARTS: dict[Any, Callable[[Any], Any]] = {
+    HostDocument: host_parts,
+    RequestDocument: _request_parts,
+    CatalogDocument: _catalog_parts,
+}
+"""What makes the parts of a document of a value inside another one; others have attributes."""
+
+MAKE: dict[Any, Callable[..., Any]] = {
+    NeedDocument: Need,
+    RequestDocument: _make_request,
+    HostsDocument: Hosts,
+    RequiresDocument: Requires,
+    ExcludesDocument: Excludes,
+    AlwaysDocument: Always,
+    NeverDocument: Never,
+    RefusedDocument: Refused,
+}
+"""What makes a value of the parts of an object, where that needs nothing but them."""
+
+
+def _alone(make: Callable[[Any], T]) -> Callable[[Any, Catalog], T]:
+    # Documents that hold their catalog, or need none.
+    def make_alone(parts: Any, catalog: Catalog) -> T:
+        del catalog
+        return make(parts)
+
+    return make_alone
+
+
+def _same(request: Request) -> Request:
+    return request
+
+
+def _make_catalog(parts: Parts, catalog: Catalog) -> Catalog:
+    return make_catalog(parts, [catalog])
+
+
+class Kind(NamedTuple):
+    """One kind of document: its declaration, the class of its values, and both ways."""
+
+    document: Any
+    value: type
+    parts: Callable[[Any], Parts]
+    make: Callable[[Any, Catalog], Any]
+
+
+KINDS = (
+    Kind(HostDocument, Support, host_parts, make_support),
+    Kind(
+        UnavailableDocument,
+        KvmUnavailableError,
+        unavailable_parts,
+        _alone(make_unavailable),
+    ),
+    Kind(FlagsDocument, FlagWord, flags_parts, make_flags),
+    Kind(RequestDocument, Request, _request_parts, _alone(_same)),
+    Kind(
+        CatalogDocument,
+        Catalog,
+        _catalog_parts,
+        _make_catalog,
+    ),
+    Kind(DecisionDocument, Resolution, decision_parts, _alone(make_decision)),
+    Kind(BaselineDocument, Baseline, baseline_parts, make_baseline),
+    Kind(ComparisonDocument, Comparison, comparison_parts, _alone(make_comparison)),
+    Kind(ProbeDocument, ProbeReport, probe_parts, _alone(make_probe)),
+)

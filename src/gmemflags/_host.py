@@ -32,7 +32,7 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, read_long
+from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import FrozenDict, checked, checked_or_none, checked_tuple, reduce_to_fields
 
 
@@ -54,7 +54,9 @@ _YEAR_10000 = 253_402_300_800
 
 
 def _extra(value: Mapping[str, object]) -> FrozenDict[str, object]:
-    return FrozenDict(checked("extra", Mapping)(value))
+    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        return FrozenDict(value)
+    raise TypeError(f"extra must be a mapping, not {safe_repr(value)}")
 
 
 @frozen
@@ -159,7 +161,7 @@ def _unused(answers: Iterable[Answer]) -> tuple[Answer, ...]:
 
 
 def _names(names: Mapping[int, str]) -> FrozenDict[int, str]:
-    return FrozenDict(checked("other_names", Mapping)(names))
+    return FrozenDict({one_bit(bit): checked("name", str)(name) for bit, name in names.items()})
 
 
 def _check_others(support: Support) -> None:
@@ -352,7 +354,12 @@ class Support:
                 problem = _other_number(catalog, name, asked.get(name), self.origin)
                 raise CatalogError(catalog.name, problem)
         return support_of(
-            self.all_answers, self.listed_names, catalog, self.scope, self.host, self.origin
+            self.all_answers,
+            self.listed_names,
+            catalog,
+            scope=self.scope,
+            host=self.host,
+            origin=self.origin,
         )
 
 
@@ -367,6 +374,7 @@ def support_of(
     said: Iterable[Answer],
     names: Mapping[int, str],
     catalog: Catalog,
+    *,
     scope: Scope,
     host: HostFacts,
     origin: str,

@@ -25,15 +25,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
-from types import UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, overload
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NotRequired, Union, cast, get_args, get_origin, overload
 
 from attrs import frozen
-from typing_extensions import NotRequired, ReadOnly, get_type_hints, is_typeddict
+from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
 from gmemflags._documents import (
+    KINDS,
+    MAKE,
+    PARTS,
     BaselineDocument,
     CatalogDocument,
     ComparisonDocument,
@@ -42,31 +47,16 @@ from gmemflags._documents import (
     Fault,
     FlagsDocument,
     HostDocument,
-    OneOf,
-    Pattern,
+    Kind,
+    Member,
     ProbeDocument,
     Range,
     RequestDocument,
+    Text,
     UnavailableDocument,
-    baseline_document,
-    baseline_from,
-    catalog_document,
-    catalog_from,
-    comparison_document,
-    comparison_from,
-    decided_again,
-    decision_document,
-    decision_from,
-    flags_document,
-    flags_from,
-    host_document,
-    probe_document,
-    probe_from,
-    request_document,
-    request_from,
-    support_from,
-    unavailable_document,
-    unavailable_from,
+    decide_again,
+    made,
+    within,
 )
 from gmemflags._exceptions import CatalogError, GmemFlagsError, KvmUnavailableError, RecordError
 from gmemflags._fleet import Baseline, Comparison
@@ -113,7 +103,6 @@ Value = (
     | Comparison
     | ProbeReport
 )
-Check = Callable[[object], None]
 
 
 @overload
@@ -142,15 +131,13 @@ def to_dict(value: Value) -> Document:
             53 bits, or a rule is of a class of one's own.
         TypeError: It is anything but these values.
     """
-    for schema, (kind, encode, _) in _CODECS.items():
-        if isinstance(value, kind):
+    for kind, form in _FORMS.items():
+        if isinstance(value, kind.value):
             try:
-                document = encode(value)
-                _CHECKS[schema](document)
+                return cast("Document", form.write_parts(kind.parts(value)))
             except Fault as fault:
                 raise _record_error(fault) from None
-            return cast("Document", document)
-    kinds = ", ".join(kind.__name__ for kind, _, _ in _CODECS.values())
+    kinds = ", ".join(kind.value.__name__ for kind in KINDS)
     raise TypeError(f"a {type(value).__name__} has no document; these have: {kinds}")
 
 
@@ -183,7 +170,7 @@ def loads(document: str | bytes, catalog: Catalog = MAINLINE) -> Any:
             was asked, or an enumerating capability another number.
         NegotiationTooHardError: A decision's rules are too hard to solve.
     """
-    return _read(document, catalog, _CODECS)
+    return _read(document, catalog, _BY_SCHEMA)
 
 
 def load_lines(
@@ -274,18 +261,19 @@ def replay(document: str | bytes) -> Replay:
         RecordError: It is not the document of a decision.
         NegotiationTooHardError: The rules are too hard to solve.
     """
-    recorded: DecisionDocument
-    recorded, now = _read(document, MAINLINE, _DECISION)
+    try:
+        recorded = _parsed(document)
+        now = decide_again(_FORMS[_kind_of(recorded, _DECISION)].read(recorded))
+    except Fault as fault:
+        raise _record_error(fault) from None
     again = to_dict(now)
-    found: list[tuple[str, str]] = []
-    for key in again:
-        if key not in ("tool", "support", "catalog", "request"):
-            found += _differences(recorded[key], again[key], (key,))  # type: ignore[literal-required]
-    return Replay(
-        now=now,
-        differences=tuple(told for key, told in found if key not in _SENTENCES),
-        reworded=tuple(told for key, told in found if key in _SENTENCES),
-    )
+    differences: list[str] = []
+    reworded: list[str] = []
+    for path, told in _differences(recorded, again, ()):
+        if path[0] not in ("tool", "support", "catalog", "request"):
+            sentence = not _SENTENCES.isdisjoint(path)
+            (reworded if sentence else differences).append(f"{_path(path)}: {told}")
+    return Replay(now=now, differences=tuple(differences), reworded=tuple(reworded))
 
 
 _SENTENCES = frozenset(
@@ -293,17 +281,17 @@ _SENTENCES = frozenset(
 )
 
 
-def _differences(then: Any, now: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
-    # Each with the last key on its path.
-    if type(then) is dict and type(now) is dict and then.keys() == now.keys():
+def _differences(
+    then: Any, now: Any, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if type(then) is type(now) is dict and then.keys() == now.keys():
         for key in now:
             yield from _differences(then[key], now[key], (*path, key))
-    elif type(then) is list and type(now) is list and len(then) == len(now):
-        for index, (one, other) in enumerate(zip(then, now, strict=True)):
-            yield from _differences(one, other, (*path, index))
+    elif type(then) is type(now) is list and len(then) == len(now):
+        for index, pair in enumerate(zip(then, now, strict=True)):
+            yield from _differences(*pair, (*path, index))
     elif then != now:
-        key = next(str(step) for step in reversed(path) if isinstance(step, str))
-        yield key, f"{_path(path)}: {_shown(then)} then, and {_shown(now)} now"
+        yield path, f"{_shown(then)} then, and {_shown(now)} now"
 
 
 def _shown(value: object) -> str:
@@ -316,14 +304,13 @@ def json_schema() -> dict[str, Any]:
 
     It says what can be said of each part by itself; :func:`loads` checks the rest.
     """
-    definitions: dict[str, Any] = {}
-    kinds = [_schema(kind, definitions) for kind in get_args(Document)]
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Documents of gmemflags",
-        "oneOf": kinds,
-        "$defs": dict(sorted(definitions.items())),
+        "oneOf": [form.schema for form in _FORMS.values()],
+        "$defs": _DEFINITIONS,
     }
+    return deepcopy(schema)
 
 
 # From the text of a document to its value.
@@ -347,7 +334,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
     return _Flaw(f"the key {_quoted(twice)} appears twice")
 
 
-def _integer(text: str) -> int | _Flaw:
+def _whole(text: str) -> int | _Flaw:
     return int(text) if len(text) <= 20 else _Flaw(f"a number of {len(text)} digits is too large")
 
 
@@ -366,7 +353,7 @@ def _constant(text: str) -> _Flaw:
 
 _DECODER = JSONDecoder(
     object_pairs_hook=_object,
-    parse_int=_integer,
+    parse_int=_whole,
     parse_float=_fraction,
     parse_constant=_constant,
 )
@@ -378,16 +365,13 @@ def _quoted(text: str) -> str:
     return ascii(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def _read(document: str | bytes, catalog: Catalog, codecs: Mapping[str, _Codec]) -> Any:
+def _read(document: str | bytes, catalog: Catalog, kinds: Mapping[str, Kind]) -> Any:
     try:
         content = _parsed(document)
-        schema = _schema_of(content, codecs)
-        _CHECKS[schema](content)
-        return codecs[schema][2](content, catalog)
+        kind = _kind_of(content, kinds)
+        return kind.make(_FORMS[kind].read(content), catalog)
     except Fault as fault:
         raise _record_error(fault) from None
-    except RecursionError:
-        raise RecordError("$", "it is too deeply nested for a document") from None
 
 
 def _parsed(document: str | bytes) -> object:
@@ -400,6 +384,8 @@ def _parsed(document: str | bytes) -> object:
         raise Fault(f"byte {error.start} is not UTF-8") from None
     except JSONDecodeError as error:
         raise Fault(_json_problem(error)) from None
+    except RecursionError:
+        raise Fault("it is too deeply nested for a document") from None
 
 
 def _json_problem(error: JSONDecodeError) -> str:
@@ -410,20 +396,19 @@ def _json_problem(error: JSONDecodeError) -> str:
     return f"it is not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
 
 
-def _schema_of(content: object, codecs: Mapping[str, _Codec]) -> str:
+def _kind_of(content: Any, kinds: Mapping[str, Kind]) -> Kind:
     if type(content) is not dict:
         raise _wrong(content, "an object")
-    parts = cast("dict[str, object]", content)
-    if "schema" not in parts:
+    if "schema" not in content:
         raise Fault("it is missing", "schema")
-    schema = parts["schema"]
+    schema = cast("dict[str, Any]", content)["schema"]
     if type(schema) is str:
-        if schema in codecs:
-            return schema
+        if schema in kinds:
+            return kinds[schema]
         if schema.startswith("gmemflags/") and schema.endswith("/1"):
-            problem = "is of version 1, which was never published and is not read: write it again"
-            raise Fault(f"{_quoted(schema)} {problem}", "schema")
-    fault = _wrong(schema, f"one of {', '.join(codecs)}")
+            problem = "is of version 1, which was never published and is not read"
+            raise Fault(f"{_quoted(schema)} {problem}: write it again", "schema")
+    fault = _wrong(schema, f"one of {', '.join(kinds)}")
     fault.path.append("schema")
     raise fault
 
@@ -444,10 +429,17 @@ def _step(step: str | int) -> str:
     return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{_quoted(step)}]"
 
 
+def _is_finite(value: object) -> bool:
+    return type(value) is float and isfinite(value)
+
+
 def _wrong(value: object, needed: str) -> Fault:
     if isinstance(value, _Flaw):
         return Fault(value.problem)
     if isinstance(value, str):
+        half = _SURROGATE.search(value)
+        if half:
+            return Fault(f"character {half.start()} of the text is half a surrogate pair")
         shown = _quoted(value)
     elif isinstance(value, (int, float)):
         shown = str(value).lower()
@@ -456,293 +448,325 @@ def _wrong(value: object, needed: str) -> Fault:
     return Fault(f"{needed} is needed, not {shown}")
 
 
-# From the declaration of a document to the check of its parts, and to its schema.
+# From the declaration of a document to how its parts are read and written, and to its schema.
+
+_DEFINITIONS: dict[str, Any] = {}
 
 
-def _check(kind: Any) -> Check:
-    """What raises Fault for a value that is not exactly of an annotated type."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_typeddict(kind):
-        return _check_record(kind)
-    if origin in (ReadOnly, NotRequired):
-        return _check(arguments[0])
-    if origin is Literal:
-        return _check_text(OneOf(arguments).texts.__contains__, f"{arguments[0]}")
-    if hasattr(kind, "__metadata__"):
-        return _check_annotated(kind.__metadata__[0])
-    if origin in (Union, UnionType):
-        return _check_union(arguments)
-    if origin is list:
-        return _check_list(_check(arguments[0]))
-    if origin is dict:
-        return _check_dict(_check(arguments[0]), _check(arguments[1]))
-    return {str: _text, bool: _boolean, object: _any}[kind]
+class _Form:
+    """A value that is one text, number or boolean: how it is read, written and declared.
 
+    Args:
+        fits: Whether a JSON value is one.
+        needed: What is needed instead, in words.
+        schema: Its JSON Schema.
+        read: The Python value of the JSON value; None if they are the same.
+        write: The JSON value of the Python value.
+    """
 
-def _text(value: object) -> None:
-    if type(value) is not str:
-        raise _wrong(value, "a text")
-    if not value.isascii():
+    def __init__(
+        self,
+        fits: Callable[[Any], object],
+        needed: str,
+        schema: dict[str, Any],
+        read: Callable[[Any], Any] | None = None,
+        write: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.fits, self.needed, self.schema = fits, needed, schema
+        self.from_json, self.to_json = read, write
+
+    def read(self, value: Any) -> Any:
+        """The Python value of a JSON value; raises Fault."""
+        if not self.fits(value):
+            raise _wrong(value, self.needed)
+        if self.from_json is None:
+            return value
         try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            problem = f"character {error.start} of the text is half a surrogate pair"
-            raise Fault(problem) from None
+            return self.from_json(value)
+        except ValueError as error:  # the 31st of February
+            raise Fault(str(error)) from None
+
+    def write(self, value: Any) -> Any:
+        """The JSON value of a Python value; raises Fault."""
+        written = value if self.to_json is None else self.to_json(value)
+        if not self.fits(written):
+            raise _wrong(written, self.needed)
+        return written
 
 
-def _boolean(value: object) -> None:
-    if type(value) is not bool:
-        raise _wrong(value, "true or false")
+def _is_text(value: object) -> bool:
+    return type(value) is str and (value.isascii() or _SURROGATE.search(value) is None)
 
 
-def _any(value: object, depth: int = 1) -> None:
-    if depth > _DEEPEST:
-        raise Fault(f"it is nested more than {_DEEPEST} levels deep")
-    if type(value) is dict:
-        for key, part in cast("dict[str, object]", value).items():
-            _at(key, _text, key)
-            _at(key, _any, part, depth + 1)
-    elif type(value) is list:
-        for index, part in enumerate(cast("list[object]", value)):
-            _at(index, _any, part, depth + 1)
-    elif type(value) is str:
-        _text(value)
-    elif not (value is None or type(value) in (bool, int, float)):
-        raise _wrong(value, "plain data of JSON")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TEXT = _Form(_is_text, "a text", {"type": "string"})
+_BOOLEAN = _Form(lambda value: type(value) is bool, "true or false", {"type": "boolean"})
 
 
-def _at(step: str | int, check: Callable[..., None], *arguments: object) -> None:
+def _const(text: str) -> _Form:
+    return _Form(text.__eq__, text, {"const": text}, None, lambda _: text)
+
+
+def _encoded(text: Text) -> _Form:
+    fits = re.compile(text.regex).fullmatch
+    # Python's $ matches before a last newline, too.
+    schema = {"type": "string", "pattern": rf"^(?:{text.regex})(?![\s\S])"}
+    return _Form(
+        lambda value: type(value) is str and fits(value), text.needed, schema, text.read, text.write
+    )
+
+
+def _member(member: Member) -> _Form:
+    members = {str(one): one for one in member.enum}
+    texts = [*members]
+    return _Form(
+        lambda value: type(value) is str and value in members,
+        f"one of {', '.join(texts)}",
+        {"enum": texts},
+        members.__getitem__,
+        str,
+    )
+
+
+def _integer(bounds: Range) -> _Form:
+    least, most = bounds
+    return _Form(
+        lambda value: type(value) is int and least <= value <= most,
+        f"an integer in [{least}, {most}]",
+        {"type": "integer", "minimum": least, "maximum": most},
+    )
+
+
+class _Json(_Form):
+    """Plain data of JSON, whatever it is, at most 32 levels deep."""
+
+    def __init__(self) -> None:
+        super().__init__(self._check, "", {})
+
+    def _check(self, value: Any, depth: int = 1) -> bool:
+        if depth > _DEEPEST:
+            raise Fault(f"it is nested more than {_DEEPEST} levels deep")
+        if type(value) is dict:
+            for key, part in cast("dict[str, Any]", value).items():
+                within((key,), _TEXT.read, key)
+                within((key,), self._check, part, depth + 1)
+        elif type(value) is list:
+            items: list[Any] = value
+            for index, part in enumerate(items):
+                within((index,), self._check, part, depth + 1)
+        elif not (value is None or type(value) in (bool, int) or _is_finite(value)):
+            _TEXT.read(value)
+        return True
+
+
+class _Optional(_Form):
+    def __init__(self, form: _Form) -> None:
+        super().__init__(form.fits, form.needed, {"anyOf": [form.schema, {"type": "null"}]})
+        self.form = form
+
+    def read(self, value: Any) -> Any:
+        return None if value is None else self.form.read(value)
+
+    def write(self, value: Any) -> Any:
+        return None if value is None else self.form.write(value)
+
+
+class _List(_Form):
+    def __init__(self, form: _Form, bounds: Range) -> None:
+        counts = {"minItems": bounds.least, "maxItems": bounds.most}
+        limits = counts if bounds is not _ANY_NUMBER else {}
+        super().__init__(_is_list, "a list", {"type": "array", "items": form.schema, **limits})
+        self.form, self.bounds = form, bounds
+
+    def read(self, value: Any) -> Any:
+        least, most = self.bounds
+        if not least <= len(super().read(value)) <= most:
+            raise Fault(f"it has {len(value)} items, and {least} to {most} are needed")
+        return _each(self.form.read, value)
+
+    def write(self, value: Any) -> Any:
+        return _each(self.form.write, value)
+
+
+_ANY_NUMBER = Range(0, LONGEST)
+
+
+def _is_list(value: object) -> bool:
+    return type(value) is list
+
+
+def _is_object(value: object) -> bool:
+    return type(value) is dict
+
+
+def _each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
     try:
-        check(*arguments)
+        for value in values:
+            found.append(convert(value))  # noqa: PERF401  # its length is the index of a fault
     except Fault as fault:
-        fault.path.append(step)
+        fault.path.append(len(found))
         raise
-
-
-def _check_text(good: Callable[[str], object], needed: str) -> Check:
-    def check(value: object) -> None:
-        if type(value) is not str or not good(value):
-            raise _wrong(value, needed)
-
-    return check
-
-
-def _check_annotated(bound: Pattern | OneOf | Range) -> Check:
-    if isinstance(bound, Pattern):
-        pattern = _check_text(re.compile(bound.regex).fullmatch, bound.needed)
-        return pattern
-    if isinstance(bound, OneOf):
-        return _check_text(frozenset(bound.texts).__contains__, f"one of {', '.join(bound.texts)}")
-    least, most = bound
-
-    def check(value: object) -> None:
-        if type(value) is not int or not least <= value <= most:
-            raise _wrong(value, f"an integer in [{least}, {most}]")
-
-    return check
-
-
-def _check_list(check_part: Check) -> Check:
-    def check(value: object) -> None:
-        if type(value) is not list:
-            raise _wrong(value, "a list")
-        index = 0
-        try:
-            for index, part in enumerate(cast("list[object]", value)):
-                check_part(part)
-        except Fault as fault:
-            fault.path.append(index)
-            raise
-
-    return check
-
-
-def _check_dict(check_key: Check, check_part: Check) -> Check:
-    def check(value: object) -> None:
-        if type(value) is not dict:
-            raise _wrong(value, "an object")
-        key = ""
-        try:
-            for key, part in cast("dict[str, object]", value).items():
-                check_key(key)
-                check_part(part)
-        except Fault as fault:
-            fault.path.append(key)
-            raise
-
-    return check
-
-
-def _check_record(kind: type) -> Check:
-    checks = [(key, _check(part)) for key, part in _hints(kind).items()]
-    known = frozenset(key for key, _ in checks)
-    required = _required(kind)
-
-    def check(value: object) -> None:
-        if type(value) is not dict:
-            raise _wrong(value, "an object")
-        parts = cast("dict[str, object]", value)
-        if parts.keys() != known:
-            _check_keys(parts, required, known)
-        key = ""
-        try:
-            for key, check_part in checks:
-                if key in parts:
-                    check_part(parts[key])
-        except Fault as fault:
-            fault.path.append(key)
-            raise
-
-    return check
-
-
-def _check_keys(parts: dict[str, object], required: list[str], known: frozenset[str]) -> None:
-    for key in required:
-        if key not in parts:
-            raise Fault("it is missing", key)
-    for key in parts:
-        if key not in known:
-            raise Fault("no such key is known", key)
-
-
-def _check_union(kinds: tuple[Any, ...]) -> Check:
-    records = [kind for kind in kinds if is_typeddict(kind)]
-    if len(records) < len(kinds) or not records:  # something, or None
-        (kind,) = (kind for kind in kinds if kind is not type(None))
-        check_some = _check(kind)
-        return lambda value: None if value is None else check_some(value)
-    tags = _tags(records)
-    if tags:
-        return _check_tagged(tags)
-    choices = [(frozenset(_required(kind)), _check(kind)) for kind in records]
-
-    def check(value: object) -> None:
-        keys = cast("dict[str, object]", value).keys() if type(value) is dict else ()
-        fitting = (check_kind for required, check_kind in choices if required <= keys)
-        next(fitting, choices[0][1])(value)
-
-    return check
-
-
-def _tags(records: list[type]) -> dict[str, type]:
-    # Kinds of objects by their ``kind``, which is a Literal of one text.
-    found: dict[str, type] = {}
-    for record in records:
-        hints = _hints(record)
-        if "kind" in hints:
-            found[get_args(get_args(hints["kind"])[0])[0]] = record
     return found
 
 
-def _check_tagged(tags: dict[str, type]) -> Check:
-    checks = {tag: _check(kind) for tag, kind in tags.items()}
+class _Dict(_Form):
+    def __init__(self, key: _Form, form: _Form) -> None:
+        parts = {"propertyNames": key.schema, "additionalProperties": form.schema}
+        super().__init__(_is_object, "an object", {"type": "object", **parts})
+        self.key, self.form = key, form
 
-    def check(value: object) -> None:
-        if type(value) is not dict:
-            raise _wrong(value, "an object")
-        tag = cast("dict[str, object]", value).get("kind")
-        if type(tag) is not str or tag not in checks:
-            fault = _wrong(tag, f"one of {', '.join(checks)}")
-            fault.path.append("kind")
-            raise fault
-        checks[tag](value)
+    def read(self, value: Any) -> Any:
+        return self._each(self.key.read, self.form.read, super().read(value))
 
-    return check
+    def write(self, value: Any) -> Any:
+        return self._each(self.key.write, self.form.write, value)
 
-
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
-
-
-def _required(kind: type) -> list[str]:
-    # __required_keys__ does not see through annotations that are texts.
-    return [key for key, part in _hints(kind).items() if get_origin(part) is not NotRequired]
+    def _each(
+        self, key: Callable[[Any], Any], form: Callable[[Any], Any], values: Mapping[Any, Any]
+    ) -> dict[Any, Any]:
+        name: Any = None
+        try:
+            return {key(name := one): form(part) for one, part in values.items()}
+        except Fault as fault:
+            fault.path.append(str(name))
+            raise
 
 
-def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of an annotated type; those of TypedDicts go to ``definitions``."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_typeddict(kind):
-        return _schema_of_record(kind, definitions)
-    if origin in (ReadOnly, NotRequired):
-        return _schema(arguments[0], definitions)
-    if origin is Literal:
-        return {"const": arguments[0]}
-    if hasattr(kind, "__metadata__"):
-        return _schema_of_bound(kind.__metadata__[0])
-    if origin in (Union, UnionType):
-        return {"anyOf": [_schema(part, definitions) for part in arguments]}
-    if origin is list:
-        return {"type": "array", "items": _schema(arguments[0], definitions)}
-    if origin is dict:
-        names, parts = (_schema(argument, definitions) for argument in arguments)
-        return {"type": "object", "propertyNames": names, "additionalProperties": parts}
-    plain = {str: "string", bool: "boolean", type(None): "null"}
-    return {"type": plain[kind]} if kind in plain else {}
+class _Record(_Form):
+    """An object with the keys of a TypedDict."""
 
-
-def _schema_of_record(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    name = kind.__name__.removesuffix("Document")
-    if name not in definitions:
-        definitions[name] = {}  # so that it is not made twice
-        definitions[name] = {
-            "description": str(kind.__doc__),
+    def __init__(self, kind: Any) -> None:
+        name = kind.__name__.removesuffix("Document")
+        super().__init__(_is_object, "an object", {"$ref": f"#/$defs/{name}"})
+        hints = get_type_hints(kind, include_extras=True)
+        self.forms = {key: _form(hint) for key, hint in hints.items()}
+        # __required_keys__ does not see through annotations that are texts.
+        self.required = [key for key, hint in hints.items() if not _may_be_left_out(hint)]
+        self.tags = {
+            key: form.schema["const"] for key, form in self.forms.items() if "const" in form.schema
+        }
+        self.parts = PARTS.get(kind, lambda value: value)
+        self.make = MAKE.get(kind)
+        _DEFINITIONS[name] = {
+            "description": kind.__doc__,
             "type": "object",
-            "properties": {key: _schema(part, definitions) for key, part in _hints(kind).items()},
-            "required": _required(kind),
+            "properties": {key: form.schema for key, form in self.forms.items()},
+            "required": self.required,
             "additionalProperties": False,
         }
-    return {"$ref": f"#/$defs/{name}"}
+
+    def read(self, value: Any) -> Any:
+        super().read(value)
+        if value.keys() != self.forms.keys():
+            self._check_keys(value)
+        found: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, form in self.forms.items():
+                if key in value:
+                    found[key] = form.read(value[key])
+        except Fault as fault:
+            fault.path.append(key)
+            raise
+        for tag in self.tags:
+            del found[tag]
+        return found if self.make is None else made(self.make, **found)
+
+    def _check_keys(self, value: dict[str, Any]) -> None:
+        for key in self.required:
+            if key not in value:
+                raise Fault("it is missing", key)
+        for key in value:
+            if key not in self.forms:
+                raise Fault("no such key is known", key)
+
+    def write(self, value: Any) -> Any:
+        return self.write_parts(self.parts(value))
+
+    def write_parts(self, parts: Any) -> Any:
+        """The object of these parts, by key or as attributes."""
+        found: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, form in self.forms.items():
+                part = _part(parts, key)
+                if part is not None or key in self.required:
+                    found[key] = form.write(part)
+        except Fault as fault:
+            fault.path.append(key)
+            raise
+        return found
 
 
-def _schema_of_bound(bound: Pattern | OneOf | Range) -> dict[str, Any]:
-    if isinstance(bound, Pattern):
-        # Python's $ matches before a last newline, too.
-        return {"type": "string", "pattern": rf"^(?:{bound.regex})(?![\s\S])"}
-    if isinstance(bound, OneOf):
-        return {"enum": [*bound.texts]}
-    return {"type": "integer", "minimum": bound.least, "maximum": bound.most}
+def _may_be_left_out(hint: Any) -> bool:
+    origin: Any = get_origin(hint)
+    return origin is NotRequired
 
 
-_Codec = tuple[type, Callable[[Any], Any], Callable[[Any, Catalog], Any]]
-_CODECS: dict[str, _Codec] = {
-    "gmemflags/host/2": (Support, host_document, support_from),
-    "gmemflags/unavailable/2": (
-        KvmUnavailableError,
-        unavailable_document,
-        lambda content, _: unavailable_from(content),
-    ),
-    "gmemflags/flags/2": (FlagWord, flags_document, flags_from),
-    "gmemflags/request/2": (Request, request_document, lambda content, _: request_from(content)),
-    "gmemflags/catalog/2": (
-        Catalog,
-        catalog_document,
-        lambda content, catalog: catalog_from(content, [catalog]),
-    ),
-    "gmemflags/decision/2": (
-        Resolution,
-        decision_document,
-        lambda content, _: decision_from(content),
-    ),
-    "gmemflags/baseline/2": (Baseline, baseline_document, baseline_from),
-    "gmemflags/comparison/2": (
-        Comparison,
-        comparison_document,
-        lambda content, _: comparison_from(content),
-    ),
-    "gmemflags/probe/2": (ProbeReport, probe_document, lambda content, _: probe_from(content)),
-}
+def _part(parts: Any, key: str) -> Any:
+    if type(parts) is dict:
+        by_key: dict[str, Any] = parts
+        return by_key.get(key)
+    return getattr(parts, key, None)
+
+
+class _Tagged(_Form):
+    """One of several objects, told by ``kind``: the class of the value, in lower case."""
+
+    def __init__(self, records: Iterable[_Record]) -> None:
+        self.records = {record.tags["kind"]: record for record in records}
+        schema = {"oneOf": [record.schema for record in self.records.values()]}
+        super().__init__(_is_object, "an object", schema)
+
+    def read(self, value: Any) -> Any:
+        return self._record(super().read(value).get("kind")).read(value)
+
+    def write(self, value: Any) -> Any:
+        return self._record(type(value).__name__.lower()).write(value)
+
+    def _record(self, kind: Any) -> _Record:
+        if type(kind) is str and kind in self.records:
+            return self.records[kind]
+        fault = _wrong(kind, f"one of {', '.join(self.records)}")
+        fault.path.append("kind")
+        raise fault
+
+
+def _form(kind: Any) -> _Form:
+    """The form of an annotated type."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (ReadOnly, NotRequired):
+        return _form(arguments[0])
+    if origin is Annotated:
+        return _bound_form(*arguments)
+    if origin in (Union, UnionType):
+        forms = [_form(part) for part in arguments if part is not NoneType]
+        records = [form for form in forms if isinstance(form, _Record)]
+        return _Optional(forms[0]) if len(forms) < len(arguments) else _Tagged(records)
+    if origin is list:
+        return _List(_form(arguments[0]), _ANY_NUMBER)
+    if origin is dict:
+        return _Dict(_form(arguments[0]), _form(arguments[1]))
+    if origin is Literal:
+        return _const(arguments[0])
+    plain = {str: _TEXT, bool: _BOOLEAN, object: _Json()}
+    return plain[kind] if kind in plain else _Record(kind)
+
+
+def _bound_form(kind: Any, bound: Text | Member | Range) -> _Form:
+    if isinstance(bound, Text):
+        return _encoded(bound)
+    if isinstance(bound, Member):
+        return _member(bound)
+    return _integer(bound) if kind is int else _List(_form(get_args(kind)[0]), bound)
+
+
+_FORMS = {kind: _Record(kind.document) for kind in KINDS}
+_BY_SCHEMA = {form.tags["schema"]: kind for kind, form in _FORMS.items()}
 _HOSTS = {
-    schema: _CODECS[schema]
-    for schema in ("gmemflags/host/2", "gmemflags/baseline/2", "gmemflags/unavailable/2")
+    schema: kind
+    for schema, kind in _BY_SCHEMA.items()
+    if kind.value in (Support, Baseline, KvmUnavailableError)
 }
-_DECISION: dict[str, _Codec] = {
-    "gmemflags/decision/2": (
-        Resolution,
-        decision_document,
-        lambda content, _: (content, decided_again(content)),
-    )
-}
-_CHECKS = {
-    get_args(get_args(_hints(kind)["schema"])[0])[0]: _check(kind) for kind in get_args(Document)
-}
+_DECISION = {schema: kind for schema, kind in _BY_SCHEMA.items() if kind.value is Resolution}
