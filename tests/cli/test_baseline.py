@@ -63,7 +63,12 @@ def test_more_hosts_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("many.jsonl").write_text("".join(pool(50)))
     told = run("baseline", "many.jsonl")
     monkeypatch.undo()
-    assert [cell.strip() for cell in cells(told.out)[1]][3:] == ["30", "all", "20 of 30", "20 of 30"]
+    assert [cell.strip() for cell in cells(told.out)[1]][3:] == [
+        "30",
+        "all",
+        "20 of 30",
+        "20 of 30",
+    ]
 
 
 @pytest.mark.usefixtures("files")
@@ -75,9 +80,11 @@ def test_a_record_that_comes_again() -> None:
 
 @pytest.mark.usefixtures("files")
 def test_what_is_odd() -> None:
-    """Hosts without guest_memfd, bits that nobody could speak of, and a machine that is not known."""
+    """Hosts without guest_memfd, bits that nobody could speak of, and an unknown machine."""
     none = host("a", 0)
-    none = evolve(none, answers={**none.answers, "GUEST_MEMFD": 0}, host=evolve(none.host, machine=None))
+    none = evolve(
+        none, answers={**none.answers, "GUEST_MEMFD": 0}, host=evolve(none.host, machine=None)
+    )
     Path("odd.jsonl").write_text(lines(none))
     row = [cell.strip() for cell in cells(run("baseline", "odd.jsonl").out)[0]]
     assert row == ["not known", "vm", "0", "1", "none", "none", "none"]

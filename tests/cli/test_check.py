@@ -10,11 +10,13 @@ from attrs import evolve
 
 from gmemflags import (
     MAINLINE,
-    FlagWord,
+    NegotiationTooHardError,
     Prerequisites,
     Refused,
     Request,
+    Resolution,
     Scope,
+    Support,
     baseline,
     query,
     records,
@@ -61,7 +63,10 @@ def test_the_text_is_that_of_the_resolution() -> None:
         (["mmap,init_shared"], Request(required=3)),
         (["0", "--forbid", "MMAP", "--forbid", "8"], Request(forbidden=9)),
         (["MMAP", "--prefer", "INIT_SHARED"], Request(required=1, preferred=[2])),
-        (["--prefer", "3", "--add-prerequisites"], Request(preferred=[3], prerequisites=Prerequisites.ADD)),
+        (
+            ["--prefer", "3", "--add-prerequisites"],
+            Request(preferred=[3], prerequisites=Prerequisites.ADD),
+        ),
     ],
 )
 def test_the_request(argv: list[str], request_: object) -> None:
@@ -112,7 +117,10 @@ def test_what_cannot_be_known_is_no_answer() -> None:
         (["0", "--list"], "--list is for files, and none is given"),
         (["0", "--machine", "arm64"], "linux-6.18-x86_64 is of machine x86_64"),
         (["0", "--flags-hi", "245"], "--flags-hi 245: in mainline this is KVM_CAP_ARM_SEA_TO_USER"),
-        (["0", "--flags-hi", "244"], "--flags-hi 244: in mainline this is KVM_CAP_GUEST_MEMFD_FLAGS"),
+        (
+            ["0", "--flags-hi", "244"],
+            "--flags-hi 244: in mainline this is KVM_CAP_GUEST_MEMFD_FLAGS",
+        ),
         (["0", "--flags-hi", "7"], "--flags-hi 7: in mainline this is another capability"),
         (["0", "--flags-hi", "244", "--force"], "have the same number 244"),
     ],
@@ -120,7 +128,7 @@ def test_what_cannot_be_known_is_no_answer() -> None:
 @pytest.mark.usefixtures("files")
 def test_wrong_usage(argv: list[str], what: str) -> None:
     """It is status 2, and nothing is asked."""
-    told = run("check", *argv, *([] if "pool.jsonl" in argv else KNOWN))
+    told = run("check", *argv, *(() if "pool.jsonl" in argv else KNOWN))
     assert (told.status, told.out) == (2, "")
     assert what in told.err
 
@@ -242,28 +250,16 @@ def test_decisions_of_a_pool() -> None:
     assert told.out == "".join(f"{records.dumps(resolve(one, 3))}\n" for one in read)
 
 
-class Odd(FlagWord):
-    """Flags of a catalog that is too hard."""
-
-    MMAP = 1
-    INIT_SHARED = 2
-
-
 @pytest.mark.usefixtures("files")
 def test_an_over_hard_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told for that line, the others go on, and it is no answer."""
-    from gmemflags import NegotiationTooHardError
-    from gmemflags._cli import _commands
 
-    real = _commands.Resolution
-
-    def hard(**fields: object) -> object:
-        support = fields["support"]
-        if getattr(support, "mask", 0) == 1:
+    def hard(*, support: Support, request: Request, profile: str) -> Resolution:
+        if support.mask == 1:
             raise NegotiationTooHardError("tree", 2_000_000)
-        return real(**fields)  # type: ignore[arg-type]
+        return Resolution(support=support, request=request, profile=profile)
 
-    monkeypatch.setattr(_commands, "Resolution", hard)
+    monkeypatch.setattr("gmemflags._cli._commands.Resolution", hard)
     Path("hard.jsonl").write_text(lines(host("a", 3), host("b", 1), host("c", 1)))
     for option in ([], ["--json"]):
         told = run("check", SHARED, "hard.jsonl", *option)

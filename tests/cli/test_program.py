@@ -1,6 +1,7 @@
 """The parser, the exit status, errors and output: what all commands share."""
 
 import errno
+import fcntl
 import io
 import json
 import os
@@ -8,8 +9,11 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from importlib import metadata
+from threading import Thread
 
 import pytest
 
@@ -24,7 +28,7 @@ from gmemflags import (
     records,
 )
 from gmemflags import __main__ as program
-from gmemflags._cli import Status, as_command_error
+from gmemflags._cli import Output, Status, as_command_error
 from gmemflags._cli._commands import OPTIONS, PROGRAM
 from tests.cli.runs import Run, error, run
 
@@ -44,11 +48,9 @@ def test_a_source_tree_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is installed there."""
 
     def none(name: str) -> str:
-        raise program_metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    from importlib import metadata as program_metadata
-
-    monkeypatch.setattr(program_metadata, "version", none)
+    monkeypatch.setattr(metadata, "version", none)
     assert run("-V").out == "gmemflags of a source tree that is not installed\n"
 
 
@@ -277,31 +279,35 @@ def test_ctrl_c_ends_the_process(
         signal.signal(signal.SIGINT, kept)
 
 
-@contextmanager
-def terminal(columns: int) -> Iterator[Callable[[], str]]:
-    """Standard output and error on a terminal of so many columns; a function that reads it."""
+def on_terminal(columns: int, action: Callable[[], object]) -> str:
+    """What an action writes to standard output and error, on a terminal of so many columns."""
     leader, follower = pty.openpty()
     size = (24).to_bytes(2, sys.byteorder) + columns.to_bytes(2, sys.byteorder) + bytes(4)
-    import fcntl
-    import termios
-
     fcntl.ioctl(follower, termios.TIOCSWINSZ, size)
+    found: list[bytes] = []
 
-    def read() -> str:
-        return os.read(leader, 1 << 16).decode().replace("\r\n", "\n")
+    def read() -> None:
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(leader, 1 << 16):
+                found.append(part)
 
-    with os.fdopen(follower, "w", encoding="utf-8") as stream:
-        with redirect_stdout(stream), redirect_stderr(stream):
-            yield read
+    reader = Thread(target=read)
+    reader.start()
+    with (
+        os.fdopen(follower, "w", encoding="utf-8") as stream,
+        redirect_stdout(stream),
+        redirect_stderr(stream),
+    ):
+        action()
+    reader.join()
     os.close(leader)
+    return b"".join(found).decode().replace("\r\n", "\n")
 
 
 def test_lines_fold_on_a_terminal() -> None:
     """At its width, between words, and with the same words."""
     argv = ["check", "MMAP", "--host", "linux-6.18-x86_64"]
-    with terminal(60) as read:
-        program.main(argv)
-        text = read()
+    text = on_terminal(60, lambda: program.main(argv))
     assert max(map(len, text.splitlines())) <= 60
     assert text.split() == run(*argv).out.split()
 
@@ -309,17 +315,15 @@ def test_lines_fold_on_a_terminal() -> None:
 @pytest.mark.parametrize("columns", [0, 5])
 def test_a_terminal_without_a_width(columns: int) -> None:
     """Zero columns are taken for 80, and a few for 40."""
-    with terminal(columns) as read:
-        program.main(["check", "MMAP", "--host", "linux-6.18-x86_64"])
-        text = read()
+    argv = ["check", "MMAP", "--host", "linux-6.18-x86_64"]
+    text = on_terminal(columns, lambda: program.main(argv))
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_json_is_never_folded() -> None:
     """Not even on a terminal."""
-    with terminal(40) as read:
-        program.main(["catalogs", "linux-mainline", "--json"])
-        assert json.loads(read())["name"] == "linux-mainline"
+    text = on_terminal(40, lambda: program.main(["catalogs", "linux-mainline", "--json"]))
+    assert json.loads(text)["name"] == "linux-mainline"
 
 
 def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,17 +335,17 @@ def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "linux-mainline\n" in stream.getvalue()
 
 
-def test_progress_on_a_terminal(tmp_path: object) -> None:
-    """A line that goes away again; nothing in a pipe."""
-    from gmemflags._cli import Output
+def test_progress_on_a_terminal() -> None:
+    """A line that goes away again; nothing with -q."""
 
-    with terminal(80) as read:
+    def show(*, quiet: bool) -> None:
         out = Output()
+        out.quiet = quiet
         out.progress("16384 records")
         out.progress("")
-        assert read() == "\r\x1b[K16384 records\r\x1b[K"
-        out.quiet = True
-        out.progress("16384 records")
+
+    assert on_terminal(80, lambda: show(quiet=False)) == "\r\x1b[K16384 records\r\x1b[K"
+    assert on_terminal(80, lambda: show(quiet=True)) == ""
 
 
 def test_text_from_outside_forges_no_line() -> None:
@@ -351,10 +355,10 @@ def test_text_from_outside_forges_no_line() -> None:
     assert told.status == 2
     assert told.err.count("\n") == 2
     assert "a\\n\\x1b[2J\\u202e\\u200b\\udcff\\xe9.jsonl cannot be read" in told.err
-    stream = _Stream(0)
-    with redirect_stderr(stream):
+    with io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as stream, redirect_stderr(stream):
         program.main(["show", odd])
-    assert b"\\xe9.jsonl" in stream.buffer.getvalue()  # type: ignore[attr-defined]
+        stream.seek(0)
+        assert "\\udcff\u00e9.jsonl" in stream.read()
 
 
 def test_a_message_has_an_end() -> None:
@@ -371,7 +375,8 @@ def test_the_schema() -> None:
     assert run("schema", "-v").out.count("\n") > 100
 
 
-def test_records_are_read_without_ctypes(files: object) -> None:
+@pytest.mark.usefixtures("files")
+def test_records_are_read_without_ctypes() -> None:
     """The command line loads it only to open a device."""
     code = (
         "import sys; sys.modules['ctypes'] = sys.modules['_ctypes'] = None\n"

@@ -1,4 +1,4 @@
-"""`gmemflags show`: a table for a device, for a host that comes with the program, and of records."""
+"""`gmemflags show`: a table for a device, for a host of the program, and of records."""
 
 import json
 import os
@@ -90,6 +90,7 @@ def test_a_device_that_cannot_be_opened(device: Install) -> None:
     assert document["time"]
 
 
+@pytest.mark.usefixtures("files")
 def test_records_of_a_device(device: Install) -> None:
     """They have the name of the host, and are shown as the device is."""
     device()
@@ -102,9 +103,6 @@ def test_records_of_a_device(device: Install) -> None:
     ]
     Path("a.jsonl").write_text(written.out)
     assert run("show", "a.jsonl") == run("show")
-
-
-test_records_of_a_device = pytest.mark.usefixtures("files")(test_records_of_a_device)
 
 
 def test_a_host_name_that_is_not_utf_8(device: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,13 +146,17 @@ def test_many_flags_and_many_types() -> None:
 
 @pytest.mark.usefixtures("files")
 def test_what_is_odd() -> None:
-    """Sign-extended answers, claims of FLAGS_HI, unknown types, failures, and what was not asked."""
+    """Sign-extended answers, claims of FLAGS_HI, unknown types, failures, and gaps."""
     one = host("h", 0x8000_0003)
     text = written(one, evolve(one, host=evolve(one.host, vm_type=None)))
     assert "0xffffffff80000003 (0x80000003, sign-extended)" in text
     assert "VM type not known" in text
     assert "MMAP|INIT_SHARED|0x80000000 (0x80000003) for VM type 0, ?" not in text
-    tree = evolve(one.catalog, name="t", capabilities={**one.catalog.capabilities, "GUEST_MEMFD_FLAGS_HI": 300})
+    tree = evolve(
+        one.catalog,
+        name="t",
+        capabilities={**one.catalog.capabilities, "GUEST_MEMFD_FLAGS_HI": 300},
+    )
     wide = query(FakeBackend({234: 1, 244: 1 << 40, 300: 1, 233: OSError(1, "")}), tree)
     Path("w.jsonl").write_text(lines(wide))
     Path("t.json").write_text(records.dumps(tree))

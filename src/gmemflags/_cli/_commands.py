@@ -74,7 +74,7 @@ STDIN = "-"
 WRITTEN = "records that `gmemflags show --json` wrote, one a line"
 LONGEST = 1 << 24
 """No line of records, and no catalog, has more bytes."""
-_WITHOUT_END = 1 << 30
+_WITHOUT_END = 1 << 28
 _TOLD = 10
 _STEP = 1 << 14
 _CHUNK = 512

@@ -1,0 +1,136 @@
+"""The program as a process: pipes, closed and full streams, signals, limits and locales."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.runs import error, golden
+
+COMMAND = [sys.executable, "-m", "gmemflags"]
+SHOW = [*COMMAND, "show", "--host", "linux-6.18-x86_64"]
+TIMEOUT = 120
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script, in which "$@" is `gmemflags show`."""
+    return subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *SHOW],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=TIMEOUT,
+    )
+
+
+def test_it_runs_as_a_module() -> None:
+    """The same text and status as in this process."""
+    child = shell('"$@"')
+    assert (child.returncode, child.stderr) == (0, "")
+    assert child.stdout == golden("show-linux-6.18-x86_64")
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "told"),
+    [
+        ('"$@" >&-', 3, error("standard output is closed", "leave it open, or ask with -q")),
+        ('"$@" -q >&-', 0, ""),
+        ('"$@" 2>&-', 0, ""),
+        ('"$@" --nix >&- 2>&-', 2, ""),
+        ('"$@" -V 2>/dev/full', 0, ""),
+        ('"$@" --nix 2>/dev/full', 2, ""),
+        (
+            '"$@" >/dev/full',
+            3,
+            error(
+                "<stdout> cannot be written: No space left on device",
+                "write elsewhere, or make room",
+            ),
+        ),
+    ],
+)
+def test_streams_that_take_nothing(script: str, status: int, told: str) -> None:
+    """What had to be printed and was not is no answer; Python adds nothing at the end."""
+    child = shell(script)
+    assert (child.returncode, child.stderr) == (status, told)
+
+
+def test_a_reader_that_goes_away() -> None:
+    """As with `| head -0`: no noise, not at the end of the process either."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    child = subprocess.run(
+        SHOW, stdout=writes, stderr=subprocess.PIPE, check=False, timeout=TIMEOUT
+    )
+    os.close(writes)
+    assert (child.returncode, child.stderr) == (141, b"")
+
+
+def test_no_descriptor_is_left() -> None:
+    """The device, or a VM of it, cannot be opened, and the process ends properly."""
+    child = subprocess.run(
+        [*COMMAND, "check", "0"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=TIMEOUT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)),
+    )
+    assert child.returncode == 3
+    assert child.stderr.startswith("gmemflags: error: ")
+    assert child.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_ctrl_c(ignored: bool) -> None:
+    """It ends the process without a word, unless the process ignores it from the start."""
+    code = "import gmemflags.__main__ as m, os, sys; m.main(); os.kill(os.getpid(), 2); print('on')"
+    action = signal.SIG_IGN if ignored else signal.default_int_handler
+    before = signal.signal(signal.SIGINT, action)  # a child inherits SIG_IGN alone
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", code, "schema", "-q"],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    expected = (0, "on\n", "") if ignored else (-signal.SIGINT, "", "")
+    assert (child.returncode, child.stdout, child.stderr) == expected
+
+
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_a_path_in_any_locale(utf8: str) -> None:
+    """Bytes that are no text, and text that the terminal has not, are written visibly."""
+    child = subprocess.run(
+        [*map(os.fsencode, COMMAND), b"show", b"--device", b"/n\xc3\xb6\xff"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"},
+        timeout=TIMEOUT,
+    )
+    assert child.stderr.startswith(b"gmemflags: error: /n")
+    assert b"\\udcff: No such file or directory" in child.stderr
+    assert child.stderr.count(b"\n") == 2
+    assert (child.returncode, child.stdout) == (3, b"")
+
+
+def test_a_pipe_of_records(tmp_path: Path) -> None:
+    """One program's records are the next one's input, also through a FIFO."""
+    script = 'cd "$0" && mkfifo ./fifo && { "$@" --json >./fifo & }; '
+    command = f"{sys.executable} -m gmemflags"
+    child = subprocess.run(
+        ["/bin/sh", "-c", f"{script} {command} check MMAP,INIT_SHARED ./fifo", tmp_path, *SHOW],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    assert child.stdout.startswith("granted on 1 of 1 host\n")
