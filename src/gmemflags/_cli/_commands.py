@@ -786,16 +786,16 @@ def _probe(args: Namespace, out: Output) -> Status:
         if not tried % 64:
             out.progress(f"masks tried: {tried}")
 
-    with _opened_device(args) as kvm, kvm.create_vm(args.vm_type or 0) as vm:
+    with _opened_device(args) as kvm:
         report: ProbeReport = _linux().probe(
-            vm, catalog, around=around, limit=args.limit, progress=progress
+            kvm, args.vm_type or 0, catalog, around=around, limit=args.limit, progress=progress
         )
     out.progress("")
     if args.json:
         out.emit(records.dumps(report))
     else:
         out.say(str(report))
-    if report.contradictions:
+    if report.contradictions or report.support.guest_memfd is False:
         return Status.NO
     return Status.YES if report.complete else Status.NO_ANSWER
 
