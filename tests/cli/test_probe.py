@@ -81,7 +81,11 @@ def test_the_status(
     device()
     support, contradictions, complete = report
     fake = SimpleNamespace(support=support, contradictions=contradictions, complete=complete)
-    monkeypatch.setattr("gmemflags.linux.probe", lambda *_, **__: fake)
+
+    def probe(*_: object, **__: object) -> SimpleNamespace:
+        return fake
+
+    monkeypatch.setattr("gmemflags.linux.probe", probe)
     assert run("probe", "-q") == Run(status, "", "")
 
 

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,10 @@ def test_no_descriptor_is_left() -> None:
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_ctrl_c(ignored: bool) -> None:
+@pytest.mark.parametrize("module", ["gmemflags.__main__", "_gmemflags"])
+def test_ctrl_c(module: str, ignored: bool) -> None:
     """It ends the process without a word, unless the process ignores it from the start."""
-    code = "import gmemflags.__main__ as m, os, sys; m.main(); os.kill(os.getpid(), 2); print('on')"
+    code = f"import {module} as m, os; m.main(); os.kill(os.getpid(), 2); print('on')"
     action = signal.SIG_IGN if ignored else signal.default_int_handler
     before = signal.signal(signal.SIGINT, action)  # a child inherits SIG_IGN alone
     try:
@@ -119,6 +121,26 @@ def test_a_path_in_any_locale(utf8: str) -> None:
     assert b"\\udcff: No such file or directory" in child.stderr
     assert child.stderr.count(b"\n") == 2
     assert (child.returncode, child.stdout) == (3, b"")
+
+
+def test_ctrl_c_while_the_package_is_loaded(tmp_path: Path) -> None:
+    """The script is ready for it before it loads anything."""
+    package = tmp_path / "gmemflags"
+    package.mkdir()
+    (package / "__init__.py").write_text("import os; os.kill(os.getpid(), 2); print('on')\n")
+    code = (
+        f"import sys; import _gmemflags; sys.path.insert(0, {str(tmp_path)!r}); _gmemflags.main()"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, text=True, timeout=TIMEOUT
+    )
+    assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_the_script() -> None:
+    """It is installed, and is the same program."""
+    script = entry_points(group="console_scripts")["gmemflags"]
+    assert script.value == "_gmemflags:main"
 
 
 def test_a_pipe_of_records(tmp_path: Path) -> None:
