@@ -1,4 +1,7 @@
-"""Run every example: those of docstrings, and the Python and gmemflags blocks of the documents."""
+"""Run every example: those of docstrings, and the Python and gmemflags blocks of the documents.
+
+And for all tests: where their files are, and what is said of those that were skipped.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import re
 import subprocess
 import sysconfig
+import tempfile
+from collections import Counter
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,6 +20,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from sybil.parsers.rest import DocTestParser
 
 if TYPE_CHECKING:
+    import pytest
     from sybil import Example
 
 _OPTIONS = ELLIPSIS | NORMALIZE_WHITESPACE
@@ -64,3 +70,24 @@ _documents = Sybil(
 )
 
 pytest_collect_file = (_docstrings + _documents).pytest()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this process and its children a temporary directory that is gone at the end."""
+    directory = TemporaryDirectory(prefix="gmemflags-")
+    os.environ["TMPDIR"] = tempfile.tempdir = directory.name
+    config.add_cleanup(directory.cleanup)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was skipped, with one line for each reason."""
+    reasons = Counter(reason_of(report) for report in terminalreporter.getreports("skipped"))
+    for reason, number in reasons.most_common():
+        tests = "1 test" if number == 1 else f"{number} tests"
+        terminalreporter.write_line(f"{tests} skipped: {reason}")
+
+
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped: the last of file, line and reason."""
+    reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")

@@ -66,8 +66,8 @@ def obeying(*rules: Rule) -> Judge:
 
 
 def texts(report: ProbeReport) -> list[str]:
-    """The rules of the learnt catalog, which has none about bits without a name, as text."""
-    catalog = report.as_catalog("learnt")
+    """The rules of the learned catalog, which has none about bits without a name, as text."""
+    catalog = report.as_catalog("learned")
     return [format_rule(rule, catalog) for rule in catalog.rules]
 
 

@@ -1,18 +1,9 @@
 """The public surface: which modules are public, and what they offer."""
 
-from importlib import import_module
-from types import ModuleType
-
 import gmemflags
+import gmemflags.linux
+import gmemflags.records
+import gmemflags.testing
 
-ROOMS = ("masks", "catalog", "linux", "testing", "records", "exceptions")
-
-
-def modules() -> list[ModuleType]:
-    """The root and its public rooms."""
-    return [gmemflags, *(import_module(f"gmemflags.{room}") for room in ROOMS)]
-
-
-def offered() -> list[tuple[ModuleType, str]]:
-    """Every public name with the module that offers it."""
-    return [(module, name) for module in modules() for name in module.__all__]
+MODULES = (gmemflags, gmemflags.linux, gmemflags.records, gmemflags.testing)
+OFFERED = [(module, name) for module in MODULES for name in module.__all__]

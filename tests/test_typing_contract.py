@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.surface import offered
+from tests.surface import OFFERED
 
 NODES = [
     node
@@ -24,11 +24,11 @@ IMPORTED = {
 USED = {node.attr for node in NODES if isinstance(node, ast.Attribute)}
 
 
-@pytest.mark.parametrize(("module", "name"), offered())
+@pytest.mark.parametrize(("module", "name"), OFFERED)
 def test_every_public_name_is_in_the_contract(module: ModuleType, name: str) -> None:
     """It is imported from some public place, and for a class each of its own attributes is used."""
     value = getattr(module, name)
-    homes = {home.__name__ for home, other in offered() if getattr(home, other) is value}
+    homes = {home.__name__ for home, other in OFFERED if getattr(home, other) is value}
     assert any((home, name) in IMPORTED for home in homes)
     if inspect.isclass(value) and not issubclass(value, Enum):
         own = {

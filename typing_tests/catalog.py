@@ -1,11 +1,11 @@
-"""The types of ``gmemflags.catalog``: checked, never run."""
+"""The types of catalogs and requests: checked, never run."""
 
 from collections.abc import Mapping
 from typing import assert_type
 
 from attrs import evolve
 
-import gmemflags.catalog
+import gmemflags
 from gmemflags import GuestMemfdFlag as F
 from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Always, Capability, Catalog, Excludes, GuestMemfdFlag, Hosts, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Rule, Scope, Stage, format_mask, format_rule, lint, parse_mask
 from gmemflags._mainline import FirecrackerFlag
@@ -117,5 +117,5 @@ def mistakes() -> None:
     MAINLINE.name = "mine"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     Catalog("a tree", F.MMAP, {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     MAINLINE.capabilities["X"] = 1  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
-    assert gmemflags.catalog.Catalgo  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
+    assert gmemflags.Catalgo  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     parse_mask(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,9 +1,9 @@
-"""The types of ``gmemflags.exceptions``: checked, never run."""
+"""The types of the errors: checked, never run."""
 
 from typing import assert_type
 
 from gmemflags import Resolution, Support
-from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, PoolError, RecordError, Unavailable
+from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, NegotiationTooHardError, PoolError, RecordError, Unavailable
 
 
 def errors(  # noqa: PLR0917  # one of each
@@ -13,16 +13,18 @@ def errors(  # noqa: PLR0917  # one of each
     record: RecordError,
     pool: PoolError,
     refusal: NegotiationError,
+    hard: NegotiationTooHardError,
     answer: InconsistentAnswerError,
 ) -> None:
     """What went wrong, as data."""
-    assert_type((mask.shown, mask.must), tuple[str, str])
+    assert_type((mask.value, mask.needed), tuple[str, str])
     assert_type((syntax.text, syntax.position), tuple[str, int])
     assert_type((syntax.problem, syntax.nearest), tuple[str, str | None])
     assert_type((catalog.catalog, catalog.problem), tuple[str, str])
     assert_type((record.path, record.problem), tuple[str, str])
     assert_type((pool.origin, pool.problem), tuple[str, str])
     assert_type(refusal.resolution, Resolution)
+    assert_type((hard.catalog, hard.steps), tuple[str, int])
     assert_type((answer.capability, answer.raw), tuple[str, object])
     assert_type((answer.problem, answer.origin), tuple[str, str])
     values: list[ValueError] = [mask, syntax, catalog, record, pool]

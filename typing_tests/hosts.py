@@ -67,7 +67,6 @@ def supports(support: Support) -> None:
     assert_type(support.answer(Capability.VM_TYPES), int | None)
     assert_type(support.mask, int)
     assert_type(support.flags, FlagWord)
-    assert_type(support.words, tuple[int, int])
     assert_type(support.answerable, int)
     assert_type(support.hi_only, int)
     assert_type(support.guest_memfd, bool | None)

@@ -1,12 +1,10 @@
-"""The types of ``gmemflags.masks``: checked, never run."""
+"""The types of masks and flags: checked, never run."""
 
 from typing import assert_type
 
-import gmemflags.masks
+import gmemflags
 from gmemflags import GuestMemfdFlag
-from gmemflags import FlagWord, bits, u64
-from gmemflags.masks import merge_words, split_words, u32
-from gmemflags._masks import read_long
+from gmemflags import FlagWord, Merged, bits, merge, u64
 
 
 class Downstream(FlagWord):
@@ -18,11 +16,10 @@ class Downstream(FlagWord):
 def functions(unchecked: object) -> None:
     """Masks are ints and stay ints; a guard takes anything."""
     assert_type(u64(unchecked), int)
-    assert_type(u32(unchecked), int)
     assert_type(bits(3), tuple[int, ...])
-    assert_type(merge_words(1, 2), int)
-    assert_type(split_words(3), tuple[int, int])
-    assert_type(read_long(3), tuple[int, int])
+    assert_type(merge(3), Merged)
+    merged = merge(None, 3)
+    assert_type((merged.mask, merged.answerable, merged.hi_only), tuple[int, int, int])
 
 
 def flags() -> None:
@@ -37,7 +34,7 @@ def flags() -> None:
 def mistakes() -> None:
     """An ignore that is not needed is an error."""
     bits("MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    merge_words(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    read_long(1.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    merge()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    merge(1.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Downstream.FOO = 8  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    assert gmemflags.masks.u46  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
+    assert gmemflags.u46  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo

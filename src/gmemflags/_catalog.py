@@ -21,22 +21,24 @@ from collections.abc import Set as AbstractSet
 from enum import IntFlag, StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from attrs import Factory, field, frozen
 
-from gmemflags._exceptions import CatalogError, InvalidMaskError, safe_repr
+from gmemflags._exceptions import CatalogError, InvalidMaskError, quote, safe_repr
 from gmemflags._masks import FlagWord, flag_class, names_of, one_bit, u64, union
-from gmemflags._rules import Rule, Stage, canonical
+from gmemflags._rules import Rule, Stage, canonical, meaning
 from gmemflags._values import (
-    FrozenDict,
     as_masks,
-    checked,
-    checked_or_none,
     checked_tuple,
+    frozen_mapping,
+    init_arguments,
+    is_a,
+    mapping_repr,
     masks_repr,
-    reduce_to_fields,
 )
+
+T = TypeVar("T")
 
 
 class Capability(StrEnum):
@@ -86,9 +88,9 @@ def capability_name(value: str) -> str:
     Raises:
         TypeError: ``value`` is not a str.
     """
-    if type(value) is not str:
-        (value,) = checked_tuple([value], str, "capabilities by their names")
-    return str(value).removeprefix("KVM_CAP_")
+    if isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        return str(value).removeprefix("KVM_CAP_")
+    raise TypeError(f"capabilities are wanted by their names, not {safe_repr(value)}")
 
 
 # What the bits of other capabilities are called, KVM_MEMORY_ATTRIBUTE_PRIVATE for one.
@@ -138,8 +140,8 @@ class Need:
         default=(), converter=_alternatives, repr=masks_repr, kw_only=True
     )
     at_least: int | None = field(default=None, converter=_at_least, kw_only=True)
-    optional: bool = field(default=False, converter=checked("optional", bool), kw_only=True)
-    why: str = field(default="", converter=checked("why", str), kw_only=True)
+    optional: bool = field(default=False, validator=is_a(bool), kw_only=True)
+    why: str = field(default="", validator=is_a(str), kw_only=True)
 
     def met_by(self, answer: int) -> bool:
         """Whether ``answer``, a mask, is enough."""
@@ -216,10 +218,10 @@ class Request:
     preferred: tuple[int, ...] = field(repr=masks_repr)
     forbidden: int = field(repr=hex)
     needs: tuple[Need, ...]
-    prerequisites: Prerequisites = field(converter=checked("prerequisites", Prerequisites))
-    until: Stage = field(converter=checked("until", Stage))
-    scope: Scope = field(converter=checked("scope", Scope))
-    digest: str | None = field(converter=checked_or_none("digest", str))
+    prerequisites: Prerequisites = field(validator=is_a(Prerequisites))
+    until: Stage = field(validator=is_a(Stage))
+    scope: Scope = field(validator=is_a(Scope))
+    digest: str | None = field(validator=is_a(str, or_none=True))
     flag_names: frozenset[tuple[int, str]] = field(repr=_flag_names_repr)
 
     def __init__(
@@ -263,9 +265,9 @@ class Profile:
         TypeError: A field of another type.
     """
 
-    name: str = field(converter=checked("name", str))
-    request: Request = field(converter=checked("request", Request))
-    why: str = field(converter=checked("why", str))
+    name: str = field(validator=is_a(str))
+    request: Request = field(validator=is_a(Request))
+    why: str = field(validator=is_a(str))
 
 
 def _flag_items(flags: type[FlagWord]) -> frozenset[tuple[int, str]]:
@@ -297,9 +299,9 @@ class Catalog:
 
     name: str
     flags: type[FlagWord] = field(eq=_flag_items)
-    capabilities: Mapping[str, int | None]
+    capabilities: Mapping[str, int | None] = field(hash=False, repr=mapping_repr)
     rules: tuple[Rule, ...]
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, Profile] = field(hash=False, repr=mapping_repr)
     named: int = field(init=False, eq=False, repr=False, default=Factory(_named, takes_self=True))
     """The mask of all bits that have a name."""
 
@@ -336,31 +338,25 @@ class Catalog:
             self.name,
             sorted(self.flags.bit_names.items()),
             sorted(
-                (str(name), number)
-                for name, number in self.capabilities.items()
-                if number is not None
+                (name, number) for name, number in self.capabilities.items() if number is not None
             ),
-            [canonical(rule)[:-2] for rule in self.rules],
+            [meaning(rule) for rule in self.rules],
             sorted((name, _request_key(one.request)) for name, one in self.profiles.items()),
         )
         return sha256(ascii(content).encode()).hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
         # The flag class goes by its content: another process may have another version of it.
-        _, (_, arguments) = reduce_to_fields(self)
+        arguments = init_arguments(self)
         flags = self.flags
         members = {name: member.value for name, member in flags.__members__.items()}
-        return _unpickled, (arguments | {"flags": None}, _path(flags), members)
-
-
-def _path(flags: type[FlagWord]) -> tuple[str, str]:
-    return flags.__module__, flags.__qualname__
+        del arguments["flags"]
+        return _unpickled, (arguments, flags.__module__, flags.__qualname__, members)
 
 
 def _unpickled(
-    arguments: dict[str, Any], path: tuple[str, str], members: dict[str, int]
+    arguments: dict[str, Any], module: str, name: str, members: dict[str, int]
 ) -> Catalog:
-    module, name = path
     found = getattr(sys.modules.get(module), name, None)
     if not (
         isinstance(found, type)
@@ -368,7 +364,7 @@ def _unpickled(
         and {name: member.value for name, member in found.__members__.items()} == members
     ):
         found = flag_class(name.rpartition(".")[2], members)
-    return Catalog(**arguments | {"flags": found})
+    return Catalog(flags=found, **arguments)
 
 
 def _request_key(request: Request) -> tuple[object, ...]:
@@ -389,8 +385,9 @@ def _request_key(request: Request) -> tuple[object, ...]:
 
 
 def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
+    given = safe_repr(flags)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
-        raise CatalogError(catalog, f"flags is {safe_repr(flags)}, not a FlagWord class")
+        raise CatalogError(catalog, f"flags is {given}, not a FlagWord class")
     if not flags.bit_names:
         raise CatalogError(catalog, f"{flags.__name__} names no flag")
     for name in flags.bit_names.values():
@@ -399,45 +396,50 @@ def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
     return flags
 
 
-def _checked_capabilities(catalog: str, numbers: object) -> FrozenDict[str, int | None]:
+def _checked_capabilities(catalog: str, numbers: object) -> Mapping[str, int | None]:
     if not isinstance(numbers, Mapping):
         raise CatalogError(catalog, f"capabilities is {safe_repr(numbers)}, not numbers by name")
     found: dict[str, int | None] = {}
     seen: dict[int, str] = {}
     for given, number in cast("Mapping[object, object]", numbers).items():
-        name = _checked_tuple(catalog, [given], str, "capabilities by their names")[0]
-        name = capability_name(name)
+        try:
+            name = capability_name(cast("str", given))
+        except TypeError as error:
+            raise CatalogError(catalog, str(error)) from None
         if name in found:
-            raise CatalogError(catalog, f"capability {name} is numbered twice")
+            raise CatalogError(catalog, f"capability {quote(name)} is numbered twice")
         if number is None:
             found[name] = None
             continue
         if type(number) is not int or not 0 <= number < 1 << 31:
             value = safe_repr(number)
-            raise CatalogError(catalog, f"{name} is numbered {value}, not in [0, 2**31)")
+            raise CatalogError(catalog, f"{quote(name)} is numbered {value}, not in [0, 2**31)")
         if number in seen:
-            raise CatalogError(catalog, f"{seen[number]} and {name} have the same number {number}")
+            both = f"{quote(seen[number])} and {quote(name)}"
+            raise CatalogError(catalog, f"{both} have the same number {number}")
         found[name], seen[number] = number, name
-    return FrozenDict(found)
+    return frozen_mapping(found)
 
 
-def _checked_tuple(catalog: str, values: object, kind: type, what: str) -> tuple[Any, ...]:
+def _checked_tuple(catalog: str, values: Iterable[T], kind: type[Any], what: str) -> tuple[T, ...]:
     try:
         return checked_tuple(values, kind, what)
     except TypeError as error:
         raise CatalogError(catalog, str(error)) from None
 
 
-def _checked_profiles(catalog: str, profiles: object) -> FrozenDict[str, Profile]:
+def _checked_profiles(catalog: str, profiles: object) -> Mapping[str, Profile]:
     names = None
     if isinstance(profiles, Mapping):
         by_name = cast("Mapping[object, object]", profiles)
         names, profiles = tuple(by_name), by_name.values()
-    listed: tuple[Profile, ...] = _checked_tuple(catalog, profiles, Profile, "several profiles")
+    listed: tuple[Profile, ...] = _checked_tuple(
+        catalog, cast("Iterable[Profile]", profiles), Profile, "several profiles"
+    )
     found = {profile.name: profile for profile in listed}
     if len(found) < len(listed):
         twice = next(name for name in found if [p.name for p in listed].count(name) > 1)
-        raise CatalogError(catalog, f"two profiles are called {twice}")
+        raise CatalogError(catalog, f"two profiles are called {quote(twice)}")
     if names is not None and names != tuple(found):
         raise CatalogError(catalog, "a profile is listed by another name than its own")
-    return FrozenDict(found)
+    return frozen_mapping(found)

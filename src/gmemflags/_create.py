@@ -152,9 +152,7 @@ def _explained(
     )
 
 
-def _refusal(
-    vm: Backend, mask: int, resolution: Resolution | None
-) -> tuple[str, Support | None]:
+def _refusal(vm: Backend, mask: int, resolution: Resolution | None) -> tuple[str, Support | None]:
     # What EINVAL means for flags of a good size, and what the VM lists now.
     try:
         support = query(vm, MAINLINE if resolution is None else resolution.support.catalog)
@@ -191,8 +189,8 @@ def _after(resolution: Resolution, support: Support) -> str:
     again = resolve(support, resolution.request)
     if again.ok and again.mask == resolution.mask:
         return (
-            f"{_listed(support)}, and {quote(support.catalog.name)} has no rule against this mask: kernel"
-            " and catalog contradict each other, unless these flags want another size;"
+            f"{_listed(support)}, and {quote(support.catalog.name)} has no rule against this mask:"
+            " kernel and catalog contradict each other, unless these flags want another size;"
             " `gmemflags probe` shows what this kernel takes"
         )
     asked = resolution.support

@@ -1,8 +1,8 @@
 """The decision: which mask, if any, a host and a request have in common, and else why not.
 
-Pure, total and deterministic. Every condition for a yes is checked here, once, and what is not met
-becomes a :class:`Finding`: a verdict carries its reasons, and nobody looks for them again. Sentences
-are made in ``_explain.py``.
+Pure, total and deterministic. Every condition for a yes is checked here, once, and what is not
+met becomes a :class:`Finding`: a verdict carries its reasons, and nobody looks for them again.
+Sentences are made in ``_explain.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from gmemflags._catalog import Capability, Need, Prerequisites, Request, Scope
 from gmemflags._exceptions import NegotiationTooHardError
@@ -21,21 +21,18 @@ from gmemflags._rules import Always, Requires, Rule, Stage
 from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, core, possible, solve, whole_groups
 
 
-@frozen
-class Negotiation:
-    """One host and one request, with what follows from them before any rule is applied.
-
-    ``misnamed``: bits that the caller's flag classes and the catalog call by different names.
-    ``usable``: bits that a mask may have: listed, named as the caller thinks, and not forbidden.
-    ``rules``: those that constrain the mask: up to ``until``, and on hosts of this kind or, where
-    the machine or the VM type is not known, perhaps of this kind.
-    """
+class Negotiation(NamedTuple):
+    """One host and one request, with what follows from them before any rule is applied."""
 
     support: Support
     request: Request
     misnamed: int
+    """Bits that the caller's flag classes and the catalog call by different names."""
     usable: int
+    """Bits that a mask may have: listed, named as the caller thinks, and not forbidden."""
     rules: tuple[Rule, ...]
+    """The rules that constrain the mask: up to ``until``, and on hosts of this kind or, where the
+    machine or the VM type is not known, perhaps of this kind."""
 
 
 class Finding(NamedTuple):
@@ -81,6 +78,8 @@ def decide(support: Support, request: Request, steps: int = STEPS) -> Verdict:
         conflict = _conflict(negotiation, request.required, budget)
         if conflict is not None:
             findings.append(conflict)
+    if not findings:  # there is no mask, and the budget ended before it was known why
+        raise NegotiationTooHardError(support.catalog.name, steps)
     return Verdict(negotiation, None, tuple(findings), budget.left)
 
 
@@ -245,9 +244,7 @@ def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int,
     yield Reason.RULE_CONFLICT, named | must, []
 
 
-def obstacle(
-    support: Support, bit: int, until: Stage, budget: Budget
-) -> tuple[Rule, ...] | None:
+def obstacle(support: Support, bit: int, until: Stage, budget: Budget) -> tuple[Rule, ...] | None:
     """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
     request = Request(prerequisites=Prerequisites.ADD, until=until)
     negotiation = _negotiation(support, request)
@@ -260,7 +257,6 @@ class Fate(NamedTuple):
 
     bits: int
     role: Role
-    granted: bool
     reason: Reason
     rules: tuple[Rule, ...] = ()
 
@@ -279,13 +275,13 @@ def _bit_fate(verdict: Verdict, bit: int, groups: Sequence[Fate], budget: Budget
     request = negotiation.request
     role = _role(request, bit)
     if mask is None or role is Role.FORBIDDEN:
-        return Fate(bit, role, False, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
+        return Fate(bit, role, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
     if not bit & mask:
         reason, rules = _ungranted_bit(negotiation, mask, bit, groups, budget)
-        return Fate(bit, role, False, reason, rules)
+        return Fate(bit, role, reason, rules)
     if bit & _granted(request, mask, request.preferred):
-        return Fate(bit, role, True, Reason.GRANTED)
-    return Fate(bit, role, True, Reason.ADDED, _added_by(negotiation, mask, bit))
+        return Fate(bit, role, Reason.GRANTED)
+    return Fate(bit, role, Reason.ADDED, _added_by(negotiation, mask, bit))
 
 
 def _role(request: Request, bit: int) -> Role:
@@ -307,7 +303,7 @@ def _ungranted_bit(
     if reason:
         return reason, ()
     request = negotiation.request
-    alone = evolve(negotiation, request=evolve(request, prerequisites=Prerequisites.ADD))
+    alone = negotiation._replace(request=evolve(request, prerequisites=Prerequisites.ADD))
     found = _conflict(alone, request.required | bit, budget)
     if found:
         return found.reason, found.rules
@@ -320,13 +316,13 @@ def _group_fate(verdict: Verdict, number: int, budget: Budget) -> Fate:
     negotiation, mask = verdict.negotiation, verdict.mask
     group = negotiation.request.preferred[number]
     if mask is not None and not group & ~mask:
-        return Fate(group, Role.GROUP, True, Reason.GRANTED)
+        return Fate(group, Role.GROUP, Reason.GRANTED)
     faults = (bit_reason(negotiation, bit) for bit in bits(group))
     reason = next(filter(None, faults), None)
     rules: tuple[Rule, ...] = ()
     if reason is None and mask is not None:
         reason, rules = _ungranted_group(negotiation, mask, number, budget)
-    return Fate(group, Role.GROUP, False, reason or Reason.REQUEST_REFUSED, rules)
+    return Fate(group, Role.GROUP, reason or Reason.REQUEST_REFUSED, rules)
 
 
 def _ungranted_group(

@@ -374,7 +374,7 @@ class LossDocument(TypedDict, closed=True):
 
 
 class ComparisonDocument(TypedDict, closed=True):
-    """Two hosts: a Comparison; ``catalogs`` holds that of ``a``, and that of ``b`` if it differs."""
+    """Two hosts: a Comparison; the catalogs are that of ``a``, and that of ``b`` if it differs."""
 
     schema: ReadOnly[Literal["gmemflags/comparison/2"]]
     tool: ReadOnly[str]
@@ -484,7 +484,7 @@ def host_parts(support: Support) -> Parts:
         **_words(support.mask, names),
         "names": names,
         "catalog": catalog,
-        "extra": host.extra or None,
+        "extra": dict(host.extra) or None,
     }
 
 
@@ -697,10 +697,8 @@ def comparison_parts(comparison: Comparison) -> Parts:
     """Two hosts, with the catalogs that they were read under."""
     a, b = comparison.a.catalog, comparison.b.catalog
     return {
-        **_fields(comparison),
+        **{key: getattr(comparison, key) for key in ("a", "b", "safe", "headline", "doubts")},
         "tool": TOOL,
-        "safe": comparison.safe,
-        "headline": comparison.headline,
         "lost": _with_references(comparison.lost, "rules", b),
         "gained": _with_references(comparison.gained, "rules", a),
         "catalogs": [a] if a == b else [a, b],
@@ -719,8 +717,8 @@ def make_comparison(parts: Parts) -> Comparison:
     _agree(parts, {"safe": comparison.safe})
     for key in ("lost", "gained"):
         losses: tuple[Loss, ...] = getattr(comparison, key)
-        now = [(loss.capability, loss.bits) for loss in losses]
-        if [(loss["capability"], loss["bits"]) for loss in parts[key]] != now:
+        now = {(loss.capability, loss.bits) for loss in losses}
+        if {(loss["capability"], loss["bits"]) for loss in parts[key]} != now:
             raise Fault(f"compared again, there are {len(now)}, or others", key)
     return comparison
 

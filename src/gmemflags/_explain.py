@@ -29,7 +29,7 @@ from gmemflags._format import (
     format_rule,
 )
 from gmemflags._host import Support
-from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE
+from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE, TAKEN
 from gmemflags._masks import WORD, bits, union
 from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
 from gmemflags._rules import Rule, Stage, architecture
@@ -64,7 +64,7 @@ def outcomes(verdict: Verdict) -> tuple[Outcome, ...]:
         Outcome(
             bits=fate.bits,
             role=fate.role,
-            granted=fate.granted,
+            granted=fate.reason in {Reason.GRANTED, Reason.ADDED},
             reason=fate.reason,
             chain=fate.rules,
             message=_fate_message(verdict, fate),
@@ -87,13 +87,13 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case Reason.CATALOG_CHANGED:
             name = quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {str(request.digest)[:12]}, and"
+                f"the request is pinned to the catalog with digest {quote(str(request.digest)[:12])}, and"
                 f" the host was read under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
             return (
-                "this says what the host could offer at most, and a VM may support fewer flags:"
-                " query the VM's own descriptor, or ask for system scope"
+                "/dev/kvm says what the host could offer at most: query the VM's own descriptor,"
+                " or ask for system scope"
             )
         case Reason.GUEST_MEMFD_NOT_ASKED:
             return "the host was not asked for KVM_CAP_GUEST_MEMFD, so nothing is known of it"
@@ -111,8 +111,13 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case Reason.NEED_NOT_ASKED | Reason.NEED_ABSENT:
             return _need_message(support, finding)
         case reason if reason in _VERDICTS:
-            rules = "; ".join(_rule_with_stage(rule, support) for rule in finding.rules)
-            return f"{rules or describe_mask(finding.bits, support.catalog)}: {_VERDICTS[reason]}"
+            # The rule that may not even apply is the one to know of; else the first one.
+            rules = sorted(finding.rules, key=lambda rule: applies(support, rule) is not None)
+            first = [_rule_with_stage(rule, support) for rule in rules[:1]]
+            others = len(rules) - 1
+            more = f" and {others} more rule{'s' if others > 1 else ''}" if others > 0 else ""
+            what = "".join(first) or describe_mask(finding.bits, support.catalog)
+            return f"{what}{more}: {_VERDICTS[reason]}"
         case reason:
             return _bit_message(negotiation, finding.bits, reason)
 
@@ -306,6 +311,10 @@ def _condition(support: Support, rule: Rule) -> str:
     return f"It holds on {format_hosts(rule.hosts)}; of this host the {facts} is not known."
 
 
+# Where mainline answers capabilities whose names begin like this; elsewhere they are 0.
+_ANSWERED_ON = {"ARM": "aarch64", "S390": "s390x", "PPC": "ppc64"}
+
+
 def _doubts(negotiation: Negotiation) -> Iterator[str]:
     support = negotiation.support
     catalog, name = support.catalog, quote(support.catalog.name)
@@ -317,7 +326,15 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
         reason = need_reason(support, need) if need.optional else None
         if reason is not None:
             yield f"optional: {_need_message(support, Finding(reason, need=need))}"
-    if catalog.digest != MAINLINE.digest:
+        number = catalog.capabilities.get(need.capability) or 0
+        owner = TAKEN.get(number, need.capability)
+        here = architecture(support.host.machine or "")
+        if owner != need.capability and here in (None, _ANSWERED_ON.get(owner.partition("_")[0])):
+            yield (
+                f"KVM_CAP_{quote(need.capability)} has the number {number} in {name}: a mainline"
+                f" kernel answers KVM_CAP_{owner} to it"
+            )
+    if catalog is not MAINLINE and catalog.digest != MAINLINE.digest:
         if catalog.name == MAINLINE.name:
             yield (
                 f"this {name} (digest {catalog.digest[:12]}) is not the one that comes with this"
@@ -329,7 +346,7 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
                 " never names"
             )
     if support.scope is Scope.SYSTEM:
-        yield "this says what the host could offer at most: a VM may support fewer flags"
+        yield "/dev/kvm says what the host could offer at most: a VM may support fewer flags"
     if support.hi_only:
         claimed = describe_mask(support.hi_only, catalog)
         yield f"{claimed} is claimed by FLAGS_HI and denied by a 64-bit FLAGS: not believed"

@@ -1,8 +1,7 @@
 """Many hosts: what all of them have, and how two of them compare.
 
-Answers are ordered: for one bit, unknowable is less than unsupported, and that is less than
-supported; for another capability, "not asked" is less than 0, and that is less than any bits.
-What two hosts have in common never has a bit that one of them lacks.
+What hosts have in common never has a bit that one of them lacks, was not asked for or could not
+speak of.
 
 >>> from gmemflags import baseline, compare, query
 >>> from gmemflags.testing import FakeBackend
@@ -38,7 +37,7 @@ from gmemflags._host import HostFacts, Support
 from gmemflags._masks import MASK, WORD, bits, read_long, union
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget
-from gmemflags._values import FrozenDict, reduce_to_fields
+from gmemflags._values import frozen_mapping, mapping_repr, reduce_to_fields
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 _FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
@@ -48,71 +47,33 @@ _NAMED = 10
 _ORIGIN = "the baseline of a pool"
 
 
-def _frozen_others(others: Mapping[str, int]) -> FrozenDict[str, int]:
-    return FrozenDict(others)
+class _Common:
+    # What hosts have in common, whichever way their kernels put it. ``wide``: whether the flags
+    # of all came as one 64-bit answer; it decides the form of the answers that are made of it.
 
+    def __init__(self, support: Support) -> None:
+        self.mask = support.mask
+        self.answerable = support.answerable
+        self.others = _others(support)
+        self.wide = _is_wide(support)
 
-@frozen(kw_only=True)
-class Reading:
-    """What one host says, whichever way its kernel put it.
-
-    ``mask`` and ``answerable`` are those of the Support, ``others`` what the other capabilities
-    answered. ``wide``: whether the flags came as one 64-bit answer; it counts for nothing but the
-    form of the answers that are made of the reading.
-    """
-
-    mask: int
-    answerable: int
-    others: Mapping[str, int] = field(converter=_frozen_others)
-    wide: bool = field(eq=False)
-
-    @classmethod
-    def of(cls, support: Support) -> Reading:
-        """What ``support`` says."""
+    def include(self, support: Support) -> None:
+        self.mask &= support.mask
+        self.answerable &= support.answerable
         answers = support.answers
-        return cls(
-            mask=support.mask,
-            answerable=support.answerable,
-            others={
-                name: read_long(raw)[0]
-                for name, raw in answers.items()
-                if name not in (_FLAGS, _FLAGS_HI)
-            },
-            wide=_FLAGS in answers and read_long(answers[_FLAGS])[1] == 64,
-        )
-
-    def common(self, other: Reading) -> Reading:
-        """What both have: associative, commutative and idempotent."""
-        return Reading(
-            mask=self.mask & other.mask,
-            answerable=self.answerable & other.answerable,
-            others={
-                name: _common_answer(name, value, other.others[name])
+        if any(answers.get(name) != value for name, value in self.others.items()):
+            here = _others(support)
+            self.others = {
+                name: _common_answer(name, value, here[name])
                 for name, value in self.others.items()
-                if name in other.others
-            },
-            wide=self.wide and other.wide,
-        )
+                if name in here
+            }
+        self.wide = self.wide and _is_wide(support)
 
-    def is_within(self, support: Support) -> bool:
-        """Whether it is plain that ``support`` changes nothing; False says nothing."""
-        answers = support.answers
-        return not (
-            self.wide
-            or self.mask & ~support.mask
-            or self.answerable & ~support.answerable
-            or any(answers.get(name) != value for name, value in self.others.items())
-        )
-
-    def answers(self, catalog: Catalog, origin: str) -> dict[str, int]:
-        """Raw answers that a Support under ``catalog`` reads as this.
-
-        Without a number for FLAGS_HI, bits 63:32 can be answered only where one of them is set:
-        where none is, they become unknowable, which they are on the next host like that, too.
-
-        Raises:
-            InconsistentAnswerError: No C long says it; it names ``origin``.
-        """
+    def answers(self, catalog: Catalog) -> dict[str, int]:
+        # Raw answers that a Support under ``catalog`` reads as this. Without a number for FLAGS_HI,
+        # bits 63:32 can be answered only where one of them is set: where none is, they become
+        # unknowable, which they are on the next host like that, too.
         values = dict(self.others)
         if self.wide and self.mask > WORD:
             values[_FLAGS] = self.mask
@@ -121,7 +82,20 @@ class Reading:
                 values[_FLAGS] = self.mask & WORD
             if self.answerable > WORD and catalog.capabilities.get(_FLAGS_HI) is not None:
                 values[_FLAGS_HI] = self.mask >> 32
-        return {name: _raw(name, value, origin) for name, value in values.items()}
+        return {name: _raw(name, value) for name, value in values.items()}
+
+
+def _others(support: Support) -> dict[str, int]:
+    return {
+        name: read_long(raw)[0]
+        for name, raw in support.answers.items()
+        if name not in (_FLAGS, _FLAGS_HI)
+    }
+
+
+def _is_wide(support: Support) -> bool:
+    flags = support.answers.get(_FLAGS)
+    return flags is not None and read_long(flags)[1] == 64
 
 
 def _common_answer(name: str, one: int, other: int) -> int:
@@ -130,12 +104,12 @@ def _common_answer(name: str, one: int, other: int) -> int:
     return 1 if name == _GUEST_MEMFD and one and other and not both else both
 
 
-def _raw(name: str, value: int, origin: str) -> int:
+def _raw(name: str, value: int) -> int:
     raw = value - MASK - 1 if value >> 63 else value
     try:
         read_long(raw)
     except InvalidMaskError as error:
-        raise InconsistentAnswerError(name, raw, str(error), origin) from None
+        raise InconsistentAnswerError(name, raw, str(error), _ORIGIN) from None
     return raw
 
 
@@ -156,8 +130,8 @@ class Lacking:
     first: tuple[str, ...] = field(converter=_str_tuple)
 
 
-def _frozen_lacking(lacking: Mapping[int, Lacking]) -> FrozenDict[int, Lacking]:
-    return FrozenDict(lacking)
+def _frozen_lacking(lacking: Mapping[int, Lacking]) -> Mapping[int, Lacking]:
+    return frozen_mapping(lacking)
 
 
 def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
@@ -183,7 +157,7 @@ class Baseline:
 
     support: Support
     count: int
-    lacking: Mapping[int, Lacking] = field(converter=_frozen_lacking)
+    lacking: Mapping[int, Lacking] = field(converter=_frozen_lacking, hash=False, repr=mapping_repr)
     first: tuple[str, ...] = field(converter=_str_tuple)
     _obstacles: tuple[tuple[int, tuple[Rule, ...]], ...] = field(
         init=False, eq=False, repr=False, default=Factory(_find_obstacles, takes_self=True)
@@ -253,7 +227,7 @@ class _Pool:
         self._like = first
         self._kernel = first.host.kernel
         self._names: dict[int, str] = {}
-        self._common = Reading.of(first)
+        self._common = _Common(first)
         self._count = 0
         # 64 counters side by side: bit n of the counts is bit n of planes[0], planes[1], ...
         self._planes: list[int] = []
@@ -290,8 +264,7 @@ class _Pool:
 
     def _include(self, support: Support) -> None:
         self._check(support)
-        if not self._common.is_within(support):
-            self._common = self._common.common(Reading.of(support))
+        self._common.include(support)
 
     def _check(self, support: Support) -> None:
         like = self._like
@@ -343,15 +316,16 @@ class _Pool:
             count = sum(1 << n for n, plane in enumerate(self._planes) if plane & bit)
             if count < self._count and (count or bit & named):
                 lacking[bit] = Lacking(self._count - count, self._without[bit])
+        mask = self._common.mask
         return Baseline(
             support=evolve(
                 like,
-                answers=self._common.answers(like.catalog, _ORIGIN),
+                answers=self._common.answers(like.catalog),
                 errors={},
                 host=HostFacts(self._kernel, like.host.machine, like.host.vm_type),
                 origin=_ORIGIN,
                 unused=(),
-                other_names=self._names,
+                other_names={bit: name for bit, name in self._names.items() if bit & mask},
             ),
             count=self._count,
             lacking=lacking,
@@ -388,16 +362,9 @@ class Loss:
         return self.message
 
 
-def _lost(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.a, comparison.b))
-
-
-def _gained(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.b, comparison.a))
-
-
-def _find_doubts(comparison: Comparison) -> tuple[str, ...]:
-    return tuple(_doubts(comparison.a, comparison.b))
+def _both(comparison: Comparison) -> tuple[tuple[Loss, ...], tuple[Loss, ...]]:
+    a, b, budget = comparison.a, comparison.b, Budget()
+    return tuple(_losses(a, b, budget)), tuple(_losses(b, a, budget))
 
 
 @frozen(kw_only=True, getstate_setstate=False)
@@ -411,20 +378,26 @@ class Comparison:
 
     a: Support
     b: Support
-    lost: tuple[Loss, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_lost, takes_self=True)
+    _differences: tuple[tuple[Loss, ...], tuple[Loss, ...]] = field(
+        init=False, eq=False, repr=False, default=Factory(_both, takes_self=True)
     )
-    """What can be had on ``a`` and not on ``b``."""
-    gained: tuple[Loss, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_gained, takes_self=True)
-    )
-    """What can be had on ``b`` and not on ``a``."""
-    doubts: tuple[str, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_find_doubts, takes_self=True)
-    )
-    """Why the two cannot be compared with certainty, a sentence each."""
 
     __reduce__ = reduce_to_fields
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What can be had on ``a`` and not on ``b``."""
+        return self._differences[0]
+
+    @property
+    def gained(self) -> tuple[Loss, ...]:
+        """What can be had on ``b`` and not on ``a``."""
+        return self._differences[1]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the two cannot be compared with certainty, a sentence each."""
+        return tuple(_doubts(self.a, self.b))
 
     @property
     def safe(self) -> bool:
@@ -464,8 +437,7 @@ def compare(a: Support, b: Support) -> Comparison:
     return Comparison(a=a, b=b)
 
 
-def _losses(here: Support, there: Support) -> Iterator[Loss]:
-    budget = Budget()
+def _losses(here: Support, there: Support, budget: Budget) -> Iterator[Loss]:
     catalog = here.catalog
     for bit in bits(here.mask):
         what = describe(bit, catalog)

@@ -32,8 +32,15 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
-from gmemflags._values import FrozenDict, checked, checked_or_none, checked_tuple, reduce_to_fields
+from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
+from gmemflags._values import (
+    checked,
+    checked_tuple,
+    frozen_mapping,
+    is_a,
+    mapping_repr,
+    reduce_to_fields,
+)
 
 
 def _vm_type(value: int | None) -> int | None:
@@ -53,13 +60,13 @@ def _time(value: int | None) -> int | None:
 _YEAR_10000 = 253_402_300_800
 
 
-def _extra(value: Mapping[str, object]) -> FrozenDict[str, object]:
+def _extra(value: Mapping[str, object]) -> Mapping[str, object]:
     if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
-        return FrozenDict(value)
+        return frozen_mapping(value)
     raise TypeError(f"extra must be a mapping, not {safe_repr(value)}")
 
 
-@frozen
+@frozen(getstate_setstate=False)
 class HostFacts:
     """What is known of a host besides KVM's answers; None where it is not known.
 
@@ -80,14 +87,16 @@ class HostFacts:
         TypeError: A field of another type.
     """
 
-    kernel: str | None = field(default=None, converter=checked_or_none("kernel", str))
-    machine: str | None = field(default=None, converter=checked_or_none("machine", str))
+    kernel: str | None = field(default=None, validator=is_a(str, or_none=True))
+    machine: str | None = field(default=None, validator=is_a(str, or_none=True))
     vm_type: int | None = field(default=None, converter=_vm_type)
-    name: str | None = field(default=None, converter=checked_or_none("name", str), kw_only=True)
+    name: str | None = field(default=None, validator=is_a(str, or_none=True), kw_only=True)
     time: int | None = field(default=None, converter=_time, eq=False, kw_only=True)
     extra: Mapping[str, object] = field(
-        factory=FrozenDict[str, object], converter=_extra, eq=False, kw_only=True
+        factory=dict[str, object], converter=_extra, eq=False, repr=mapping_repr, kw_only=True
     )
+
+    __reduce__ = reduce_to_fields
 
 
 class Answer(NamedTuple):
@@ -152,16 +161,33 @@ class BitState(StrEnum):
     """The host could not even speak of it: it was not asked, or 32 bits do not reach that far."""
 
 
-def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> FrozenDict[str, int]:
-    return FrozenDict({capability_name(name): value for name, value in answers.items()})
+def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
+    return frozen_mapping({capability_name(name): value for name, value in answers.items()})
+
+
+def _scope(value: Scope) -> Scope:
+    return checked(value, "scope", Scope)
+
+
+def _host(value: HostFacts) -> HostFacts:
+    return checked(value, "host", HostFacts)
+
+
+def _origin(value: str) -> str:
+    return checked(value, "origin", str)
+
+
+def _catalog(value: Catalog) -> Catalog:
+    return checked(value, "catalog", Catalog)
 
 
 def _unused(answers: Iterable[Answer]) -> tuple[Answer, ...]:
     return checked_tuple(answers, Answer, "several Answer values")
 
 
-def _names(names: Mapping[int, str]) -> FrozenDict[int, str]:
-    return FrozenDict({one_bit(bit): checked("name", str)(name) for bit, name in names.items()})
+def _names(names: Mapping[int, str]) -> Mapping[int, str]:
+    checked_names = {one_bit(bit): checked(name, "a name", str) for bit, name in names.items()}
+    return frozen_mapping(checked_names)
 
 
 def _check_others(support: Support) -> None:
@@ -209,6 +235,8 @@ def _merge_answers(support: Support) -> Merged:
         if name in answers or name in _ENUMERATING or type(error) is not int or error < 0:
             raise ValueError(f"errors[{name!r}] cannot be {safe_repr(error)} beside the answers")
     for name, raw in answers.items():
+        if type(raw) is int and 0 <= raw <= WORD >> 1:
+            continue  # as nearly all are
         try:
             read_long(raw)
         except InvalidMaskError as error:
@@ -248,16 +276,18 @@ class Support:
             flags; a VM type at system scope.
     """
 
-    answers: Mapping[str, int] = field(converter=_by_name)
-    errors: Mapping[str, int] = field(factory=dict[str, int], converter=_by_name)
-    scope: Scope = field(converter=checked("scope", Scope))
-    host: HostFacts = field(factory=HostFacts, converter=checked("host", HostFacts))
-    origin: str = field(default="a host", converter=checked("origin", str))
-    catalog: Catalog = field(
-        converter=checked("catalog", Catalog), repr=lambda catalog: quote(catalog.name)
+    answers: Mapping[str, int] = field(converter=_by_name, hash=False, repr=mapping_repr)
+    errors: Mapping[str, int] = field(
+        factory=dict[str, int], converter=_by_name, hash=False, repr=mapping_repr
     )
+    scope: Scope = field(converter=_scope)
+    host: HostFacts = field(factory=HostFacts, converter=_host)
+    origin: str = field(default="a host", converter=_origin)
+    catalog: Catalog = field(converter=_catalog, repr=lambda catalog: quote(catalog.name))
     unused: tuple[Answer, ...] = field(default=(), converter=_unused)
-    other_names: Mapping[int, str] = field(factory=FrozenDict[int, str], converter=_names)
+    other_names: Mapping[int, str] = field(
+        factory=dict[int, str], converter=_names, hash=False, repr=mapping_repr
+    )
     _merged: Merged = field(
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
     )

@@ -31,7 +31,7 @@ from gmemflags._format import describe, describe_mask, format_mask, format_rule
 from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bits, flag_class, u64, union
 from gmemflags._rules import Always, Excludes, Never, Refused, Requires, Rule, Stage
-from gmemflags._values import FrozenDict
+from gmemflags._values import frozen_mapping
 
 Masks = frozenset[int]
 
@@ -42,8 +42,8 @@ def _errno(value: int) -> int:
     raise InvalidMaskError(safe_repr(value), "an errno: an int in [0, 2**32) is needed")
 
 
-def _observations(observations: Mapping[int, int]) -> FrozenDict[int, int]:
-    return FrozenDict({u64(mask): _errno(errno) for mask, errno in observations.items()})
+def _observations(observations: Mapping[int, int]) -> Mapping[int, int]:
+    return frozen_mapping({u64(mask): _errno(errno) for mask, errno in observations.items()})
 
 
 @frozen(kw_only=True)
@@ -56,7 +56,7 @@ class ProbeReport:
     """
 
     support: Support
-    observations: Mapping[int, int] = field(converter=_observations)
+    observations: Mapping[int, int] = field(converter=_observations, hash=False)
     size: int
     stopped: int | None = None
 

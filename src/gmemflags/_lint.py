@@ -6,50 +6,91 @@ mask can hold. Every catalog that ships is clean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
 from itertools import product
+from unicodedata import normalize
 
-from gmemflags._catalog import Capability, Catalog
-from gmemflags._exceptions import NegotiationTooHardError
-from gmemflags._format import describe, describe_mask, format_rule
-from gmemflags._mainline import MAINLINE, TAKEN
-from gmemflags._masks import bits
-from gmemflags._rules import Always, Refused, Requires, Rule
+from gmemflags._catalog import Catalog
+from gmemflags._exceptions import NegotiationTooHardError, quote
+from gmemflags._format import describe, describe_mask, format_hosts, format_rule
+from gmemflags._mainline import AS_OF, LAST_NUMBER, MAINLINE, SHIPPED, TAKEN
+from gmemflags._masks import bits, union
+from gmemflags._rules import Always, Refused, Requires, Rule, Stage, architecture, meaning
 from gmemflags._solver import STEPS, Budget, Clause, OutOfSteps, possible
 
 
 def lint(catalog: Catalog) -> tuple[str, ...]:
     """What is doubtful in ``catalog``, a sentence each; empty for a clean one.
 
-    Unnamed or overlapping operands, empty masks, rules without why or source, rules that are
-    there twice; a flag that no mask can hold on any host, and hosts on which no mask is valid at
-    all; profiles that no host can meet; a number of FLAGS_HI that belongs to another capability;
-    and another catalog under mainline's name.
+    * rules: operands without a name or named twice, empty masks, no why or source, the same rule
+      twice, machine names that are not known, and rules of mainline that are left out;
+    * capabilities: a number that mainline gives to another one, or to none;
+    * names: that of a catalog which comes with this library, borrowed or imitated;
+    * hosts: a flag that no mask can hold on any host, and hosts on which no mask is valid;
+    * profiles: what no host can meet.
 
     Raises:
         NegotiationTooHardError: The rules are too hard to solve.
     """
-    found = [fault for rule in catalog.rules for fault in _rule_faults(rule, catalog)]
+    found = [*_name_faults(catalog), *_number_faults(catalog)]
+    for rule in catalog.rules:
+        found += _rule_faults(rule, catalog)
+    found += _left_out(catalog)
     budget = Budget()
     try:
-        found += [*_host_faults(catalog, budget), *_profile_faults(catalog, budget)]
+        kinds = list(_kinds_of_host(catalog))
+        found += _host_faults(catalog, kinds, budget)
+        found += _profile_faults(catalog, kinds, budget)
     except OutOfSteps:
         raise NegotiationTooHardError(catalog.name, STEPS) from None
-    return (*_name_faults(catalog), *found)
+    return tuple(found)
 
 
 def _name_faults(catalog: Catalog) -> Iterator[str]:
-    if catalog.name == MAINLINE.name and catalog != MAINLINE:
-        yield f"the name {catalog.name} belongs to the catalog that comes with this library"
-    if not catalog.name.strip():
+    name = catalog.name
+    if not name.strip():
         yield "the catalog has no name"
-    number = catalog.capabilities.get(Capability.GUEST_MEMFD_FLAGS_HI)
-    if number is not None and number <= max(TAKEN):
-        owner = f"KVM_CAP_{TAKEN[number]}" if number in TAKEN else "another capability"
-        yield f"FLAGS_HI has the number {number}, which is {owner} in mainline"
-    for rule in dict.fromkeys(catalog.rules):
-        if catalog.rules.count(rule) > 1:
-            yield f"rule {format_rule(rule, catalog)!r} is there twice"
+    elif not (name.isascii() and name.isprintable()):
+        yield f"the name {quote(name)} has characters other than printable ASCII"
+    plain = normalize("NFKC", name).casefold()
+    for shipped in SHIPPED:
+        if catalog.digest == shipped.digest:
+            continue
+        if name == shipped.name:
+            yield f"the name {name} belongs to the catalog that comes with this library"
+        elif SequenceMatcher(None, plain, shipped.name).ratio() > _ALIKE:
+            yield f"the name {quote(name)} imitates {shipped.name}, which comes with this library"
+
+
+Kinds = list[tuple[str, list[Rule]]]
+# Two names are alike if so much of both is the same: one character of ten differs.
+_ALIKE = 0.9
+
+
+def _number_faults(catalog: Catalog) -> Iterator[str]:
+    owners = {number: name for name, number in MAINLINE.capabilities.items() if number} | TAKEN
+    for name, number in catalog.capabilities.items():
+        if number is None or MAINLINE.capabilities.get(name) == number:
+            continue
+        what = f"KVM_CAP_{quote(name)} has the number {number}, which"
+        if owners.get(number, name) != name:
+            yield f"{what} is KVM_CAP_{owners[number]} in mainline"
+        elif number > LAST_NUMBER:
+            yield f"{what} mainline has given to no capability as of {AS_OF}"
+        elif name in MAINLINE.capabilities:
+            yield f"{what} is another capability in mainline"
+
+
+def _left_out(catalog: Catalog) -> Iterator[str]:
+    # A rule of mainline about flags that have the same names in this tree.
+    meanings = {meaning(rule) for rule in catalog.rules}
+    for rule in MAINLINE.rules:
+        named = union(rule.operands)
+        alike = all(catalog.name_of(bit) == MAINLINE.name_of(bit) for bit in bits(named))
+        if alike and meaning(rule) not in meanings:
+            text, hosts = format_rule(rule, catalog), format_hosts(rule.hosts)
+            yield f"mainline's rule {text!r} (at {rule.stage}, {hosts}) is left out"
 
 
 def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
@@ -60,6 +101,15 @@ def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
         yield f"{what} has no source"
     if _is_empty(rule):
         yield f"{what} has an empty mask"
+    if catalog.rules.count(rule) > 1:
+        yield f"{what} is there twice"
+    for machine in rule.hosts.machines:
+        if architecture(machine) is None:
+            yield f"{what} speaks of machine {quote(machine)}, which is not a known name"
+    yield from _operand_faults(rule, catalog, what)
+
+
+def _operand_faults(rule: Rule, catalog: Catalog, what: str) -> Iterator[str]:
     seen = 0
     for index, operand in enumerate(rule.operands):
         for bit in bits(operand & ~catalog.named):
@@ -78,11 +128,13 @@ def _is_empty(rule: Rule) -> bool:
     return not isinstance(rule, Refused) and 0 in rule.operands
 
 
-def _host_faults(catalog: Catalog, budget: Budget) -> Iterator[str]:
+def _host_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[str]:
     holdable = 0
-    for where, clauses in _kinds_of_host(catalog):
-        if not possible(0, catalog.named, clauses, budget):
-            yield f"no mask at all is valid on {where}"
+    for where, rules in kinds:
+        bound = [rule for rule in rules if rule.stage <= Stage.BIND]  # later, 0 is of no use anyway
+        if not possible(0, catalog.named, _clauses(bound, catalog), budget):
+            yield f"no mask can be bound on {where}"
+        clauses = _clauses(rules, catalog)
         for bit in bits(catalog.named & ~holdable):
             if possible(bit, catalog.named, clauses, budget):
                 holdable |= bit
@@ -90,37 +142,37 @@ def _host_faults(catalog: Catalog, budget: Budget) -> Iterator[str]:
         yield f"no mask can hold {describe(bit, catalog)}"
 
 
-def _kinds_of_host(catalog: Catalog) -> Iterator[tuple[str, list[Clause]]]:
-    # Each kind of host that the rules can tell apart: its name, and what holds there.
+def _clauses(rules: Iterable[Rule], catalog: Catalog) -> list[Clause]:
+    return [clause for rule in rules for clause in rule.clauses(catalog.named)]
+
+
+def _kinds_of_host(catalog: Catalog) -> Iterator[tuple[str, list[Rule]]]:
+    # Each kind of host that the rules can tell apart: its name, and the rules that surely apply.
     machines: set[str | None] = {None, *(m for rule in catalog.rules for m in rule.hosts.machines)}
     vm_types: set[int | None] = {None, *(t for rule in catalog.rules for t in rule.hosts.vm_types)}
     for machine, vm_type in sorted(product(machines, vm_types), key=repr):
-        clauses = [
-            clause
-            for rule in catalog.rules
-            if rule.hosts.include(machine, vm_type)  # not of another one: that is not sure
-            for clause in rule.clauses(catalog.named)
-        ]
-        names = [machine or "other machines"] if len(machines) > 1 else []
+        rules = [rule for rule in catalog.rules if rule.hosts.include(machine, vm_type)]
+        names = [quote(machine or "other machines")] if len(machines) > 1 else []
         if len(vm_types) > 1:
             names.append("other VM types" if vm_type is None else f"VM type {vm_type}")
-        yield ", ".join(names) or "any host", clauses
+        yield ", ".join(names) or "any host", rules
 
 
-def _profile_faults(catalog: Catalog, budget: Budget) -> Iterator[str]:
+def _profile_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[str]:
     for name, profile in catalog.profiles.items():
         request = profile.request
         for bit, name_there in sorted(request.flag_names):
             if catalog.name_of(bit) not in (None, name_there):
-                yield f"profile {name} calls {describe(bit, catalog)} {name_there}"
+                yield f"profile {quote(name)} calls {describe(bit, catalog)} {quote(name_there)}"
         for bit in bits(request.required & ~catalog.named):
-            yield f"profile {name} requires {describe(bit, catalog)}"
+            yield f"profile {quote(name)} requires {describe(bit, catalog)}"
         for need in request.needs:
             if catalog.capabilities.get(need.capability) is None:
-                yield f"profile {name} needs KVM_CAP_{need.capability}, which has no number"
+                what = f"KVM_CAP_{quote(need.capability)}"
+                yield f"profile {quote(name)} needs {what}, which has no number"
         may = catalog.named & ~request.forbidden
         required = request.required & catalog.named
         if required & ~may or all(
-            not possible(required, may, clauses, budget) for _, clauses in _kinds_of_host(catalog)
+            not possible(required, may, _clauses(rules, catalog), budget) for _, rules in kinds
         ):
-            yield f"profile {name} asks for what no mask can hold"
+            yield f"profile {quote(name)} asks for what no mask can hold"

@@ -127,7 +127,7 @@ MAINLINE = Catalog(
         Never(
             GuestMemfdFlag.MMAP,
             why="A protected VM's faults are served from the userspace address, not from the file.",
-            source="arch/arm64/kvm/mmu.c, pkvm_mem_abort(), v7.3 (read in the source, not measured)",
+            source="arch/arm64/kvm/mmu.c, pkvm_mem_abort(), v7.3; read, not measured",
             stage=Stage.ACCESS,
             hosts=Hosts(machines=["aarch64"], vm_types=[KVM_VM_TYPE_ARM_PROTECTED]),
         ),

@@ -21,7 +21,7 @@ from errno import errorcode
 from functools import lru_cache
 from typing import Any, NamedTuple, Self, cast
 
-from gmemflags._exceptions import InvalidMaskError, safe_repr
+from gmemflags._exceptions import InvalidMaskError, quote, safe_repr
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -41,15 +41,10 @@ def u64(value: object) -> int:
     Raises:
         InvalidMaskError: ``value`` is not a mask.
     """
-    if type(value) is int:
-        number = value
-    elif isinstance(value, IntFlag) and type(value._value_) is int:
-        number = value._value_
-    else:
-        number = -1
-    if 0 <= number <= MASK:
+    number: object = value._value_ if isinstance(value, IntFlag) else value
+    if type(number) is int and 0 <= number <= MASK:
         return number
-    raise InvalidMaskError(safe_repr(value), "a mask: an int in [0, 2**64) is needed")
+    raise InvalidMaskError(safe_repr(number), "a mask: an int in [0, 2**64) is needed")
 
 
 def one_bit(value: object) -> int:
@@ -161,7 +156,7 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
     """What the enum class of ``flags`` calls each of their bits; nothing for a plain int."""
     if isinstance(flags, Enum) and isinstance(flags, int):
         names = _bit_names(type(flags))
-        rest = flags & MASK
+        rest = int(flags) & MASK  # a plain int: flags would calculate with flags
         while rest:
             bit = rest & -rest
             if bit in names:
@@ -209,16 +204,17 @@ class FlagWordType(EnumType):
     bit_names: Mapping[int, str]
     """The name of each bit, without the kernel's prefix, lowest bit first."""
 
-    def __new__(  # noqa: D102
+    def __new__(
         metacls, name: str, bases: tuple[type, ...], classdict: Any, **options: Any
-    ) -> Self:
+    ) -> FlagWordType:
+        """Make the class, with the operators of its base and a table of names."""
         base = next((base for base in bases if isinstance(base, FlagWordType)), None)
         if base is not None:
             for operator in _OPERATORS:
                 classdict.setdefault(operator, getattr(base, operator))
         raw = dict(classdict)
         made = super().__new__(metacls, name, bases, classdict, **options)
-        if cast("Any", made)._boundary_ is not KEEP:  # noqa: SLF001  # enum's own name for it
+        if cast("Any", made)._boundary_ is not KEEP:
             raise TypeError(f"the boundary of {name}, a FlagWord, must be KEEP")
         made.bit_names = _checked_names(made, raw)
         return made
@@ -226,17 +222,20 @@ class FlagWordType(EnumType):
 
 def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for name, member in kind.__members__.items():
+    members = cast("Mapping[str, FlagWord]", kind.__members__)
+    for name, member in members.items():
         given = raw.get(name)
-        value = cast("int", member.value) if isinstance(given, auto) else given
-        what = f"{kind.__name__}.{name} = {safe_repr(value)}"
+        value = member.value if isinstance(given, auto) else given
+        what = f"{quote(kind.__name__)}.{quote(name)} = {safe_repr(value)}"
         if type(value) is not int or not 0 < value <= MASK or value & (value - 1):
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
-            raise InvalidMaskError(what, f"a second name for a bit: it is {found[value]} already")
+            raise InvalidMaskError(
+                f"{what} is a second name for a bit: it is {found[value]} already"
+            )
         if short in found.values():
-            raise InvalidMaskError(what, f"a second bit called {short}")
+            raise InvalidMaskError(f"{what} is a second bit called {short}")
         found[value] = short
     return dict(sorted(found.items()))
 
@@ -273,15 +272,15 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
 
     def __or__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ | _operand(kind, other))
+        return kind(self._value_ | (other if type(other) is kind else _operand(kind, other)))
 
     def __and__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ & _operand(kind, other))
+        return kind(self._value_ & (other if type(other) is kind else _operand(kind, other)))
 
     def __xor__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ ^ _operand(kind, other))
+        return kind(self._value_ ^ (other if type(other) is kind else _operand(kind, other)))
 
     __ror__ = __or__
     __rand__ = __and__
@@ -299,8 +298,6 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
 
 def _operand(kind: FlagWordType, other: int) -> int:
     # The other side of an operator, unless it is a flag that has another name in this class.
-    if type(other) is kind:
-        return cast("int", other._value_)
     if type(other) is not int:
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:

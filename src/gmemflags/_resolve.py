@@ -37,7 +37,7 @@ is missing, and the request lacks it'
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from attrs import Factory, field, frozen
 
@@ -68,10 +68,18 @@ class NegotiationError(GmemFlagsError):
 
 
 def _support(value: Support) -> Support:
-    if isinstance(value, Support):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+    if isinstance(cast("object", value), Support):
         return value
     what = f"{safe_repr(value)}; that of a Baseline is its .support"
     raise TypeError(f"a Support is needed, not {what}")
+
+
+def _request(value: Request) -> Request:
+    return checked(value, "request", Request)
+
+
+def _profile(value: str) -> str:
+    return checked(value, "profile", str)
 
 
 def _decide(resolution: Resolution) -> Verdict:
@@ -99,8 +107,8 @@ class Resolution:
     """
 
     support: Support = field(converter=_support)
-    request: Request = field(converter=checked("request", Request))
-    profile: str = field(default="", converter=checked("profile", str))
+    request: Request = field(converter=_request)
+    profile: str = field(default="", converter=_profile)
     _verdict: Verdict = field(
         init=False, eq=False, repr=False, default=Factory(_decide, takes_self=True)
     )

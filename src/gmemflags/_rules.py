@@ -16,12 +16,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from enum import IntEnum
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
-from gmemflags._values import as_mask, as_masks, checked, checked_tuple, masks_repr
+from gmemflags._values import as_mask, as_masks, checked_tuple, is_a, masks_repr, reduce_to_fields
 
 
 class Stage(IntEnum):
@@ -67,6 +67,11 @@ def architecture(machine: str) -> str | None:
     return _ARCHITECTURES.get(machine.strip().lower())
 
 
+def _kind(machine: str) -> str:
+    # The architecture, or for an unknown name the name itself.
+    return _ARCHITECTURES.get(machine) or architecture(machine) or machine.strip().lower()
+
+
 def vm_type_alone(vm_type: int, machine: str | None) -> int:
     """The type in an argument of KVM_CREATE_VM, which on arm64 has an address size in bits 7:0.
 
@@ -83,14 +88,18 @@ def _machines(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _vm_types(values: Iterable[int]) -> tuple[int, ...]:
-    numbers = checked_tuple(values, int, "several VM types, which are numbers,")
+    numbers = tuple(values)
     for number in numbers:
         if type(number) is not int or not 0 <= number < 1 << 64:
-            raise TypeError(f"a VM type is an int in [0, 2**64), not {safe_repr(number)}")
+            raise TypeError(f"VM types are wanted as ints in [0, 2**64), not {safe_repr(number)}")
     return numbers
 
 
-@frozen(kw_only=True)
+def _kinds(hosts: Hosts) -> tuple[str, ...]:
+    return tuple(sorted({_kind(machine) for machine in hosts.machines}))
+
+
+@frozen(kw_only=True, getstate_setstate=False)
 class Hosts:
     """The hosts that a rule applies to.
 
@@ -105,6 +114,12 @@ class Hosts:
     """Machine names as ``uname -m`` prints them; empty: any."""
     vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
     """VM types, the numbers that KVM_CREATE_VM takes; empty: any."""
+    kinds: tuple[str, ...] = field(
+        init=False, eq=False, repr=False, default=Factory(_kinds, takes_self=True)
+    )
+    """The architectures of the machines, and unknown names as they are."""
+
+    __reduce__ = reduce_to_fields
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
         """Whether a host is one of them.
@@ -131,18 +146,15 @@ class Hosts:
         return None if unknown and vm_type & ~0xFF in listed else False
 
     def _include_machine(self, machine: str | None) -> bool | None:
-        if not self.machines:
+        kinds = self.kinds
+        if not kinds:
             return True
-        if machine is None:
+        if not machine:
             return None
-        name = machine.strip().lower()
-        if any(name == listed.strip().lower() for listed in self.machines):
+        here = _kind(machine)
+        if here in kinds:
             return True
-        here = architecture(machine)
-        listed = {architecture(listed) for listed in self.machines}
-        if here is None or (here not in listed and None in listed):
-            return None
-        return here in listed
+        return False if here in _NAMES and all(kind in _NAMES for kind in kinds) else None
 
 
 @frozen
@@ -154,13 +166,13 @@ class Rule(ABC):
         TypeError: Another field has a wrong type.
     """
 
-    why: str = field(kw_only=True, converter=checked("why", str))
+    why: str = field(kw_only=True, validator=is_a(str))
     """The reason, as a sentence."""
-    source: str = field(kw_only=True, converter=checked("source", str))
+    source: str = field(kw_only=True, validator=is_a(str))
     """Where that is written, as a citation."""
-    stage: Stage = field(default=Stage.CREATE, kw_only=True, converter=checked("stage", Stage))
+    stage: Stage = field(default=Stage.CREATE, kw_only=True, validator=is_a(Stage))
     """When breaking the rule hurts."""
-    hosts: Hosts = field(factory=Hosts, kw_only=True, converter=checked("hosts", Hosts))
+    hosts: Hosts = field(factory=Hosts, kw_only=True, validator=is_a(Hosts))
     """Where the rule applies."""
 
     @property
@@ -286,19 +298,30 @@ class Refused(Rule):
         return [clause(ALWAYS, one=absent(self.mask) | MASK & ~self.mask)]
 
 
-def canonical(
-    rule: Rule,
-) -> tuple[Stage, str, tuple[int, ...], tuple[str, ...], tuple[int, ...], str, str]:
-    """The key by which a catalog sorts its rules, so that the order given never matters.
+def meaning(rule: Rule) -> tuple[object, ...]:
+    """What a rule says, without its sentences: the same for two rules that say the same."""
+    operands = list(rule.operands)
+    if isinstance(rule, Excludes):
+        operands.sort()
+    elif isinstance(rule, (Requires, Always)):
+        fixed = len(operands) - len(rule.any_of)
+        operands[fixed:] = sorted(set(rule.any_of))
+    kind = type(rule).__name__
+    return (
+        int(rule.stage),
+        kind,
+        tuple(operands),
+        rule.hosts.kinds,
+        tuple(sorted(rule.hosts.vm_types)),
+    )
 
-    Returns:
-        Stage, kind, operands, hosts, why and source: all that a rule is.
-    """
-    hosts = rule.hosts.machines, rule.hosts.vm_types
-    return rule.stage, type(rule).__name__, rule.operands, *hosts, rule.why, rule.source
+
+def canonical(rule: Rule) -> tuple[object, ...]:
+    """The key by which a catalog sorts its rules, so that the order given never matters."""
+    return (*meaning(rule), rule.why, rule.source, rule.operands, rule.hosts.machines)
 
 
 def _has(mask: int, all_of: int, any_of: tuple[int, ...]) -> bool:
     return not all_of & ~mask and (
-        not any_of or any([not alternative & ~mask for alternative in any_of])
+        not any_of or any(not alternative & ~mask for alternative in any_of)
     )

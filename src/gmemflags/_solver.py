@@ -28,7 +28,7 @@ not end within the budget is an :exc:`OutOfSteps`, never an answer that may not 
 5
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 Clause = tuple[int, int, int, tuple[int, ...]]
@@ -84,9 +84,7 @@ def clause(when: int, every: int = 0, one: int = 0, any_of: Iterable[int] = ()) 
         any_of: Masks, each an alternative as a whole. The empty mask asks for nothing.
     """
     many: list[int] = []
-    asked = bool(one)
     for mask in any_of:
-        asked = True
         if not mask:
             return when, every, 0, ()
         if mask & (mask - 1):
@@ -95,7 +93,7 @@ def clause(when: int, every: int = 0, one: int = 0, any_of: Iterable[int] = ()) 
             one |= mask
     if len(many) == 1 and not one:
         return when, every | many[0], 0, ()
-    if asked and not many and not one & (one - 1):
+    if not many and not one & (one - 1):
         return when, every | one, 0, ()
     return when, every, one, tuple(many)
 
@@ -238,11 +236,18 @@ def _holds(mask: int, clauses: Iterable[Clause]) -> bool:
     true = _literals(mask, mask)
     for when, every, one, many in clauses:
         if when & true and (
-            every & ~true
-            or ((one or many) and not one & true and all([way & ~true for way in many]))
+            every & ~true or ((one or many) and not one & true and not _any_without(~true, many))
         ):
             return False
     return True
+
+
+def _any_without(literals: int, masks: Iterable[int]) -> bool:
+    # Whether some mask has none of the literals.
+    for mask in masks:  # noqa: SIM110  # a generator would double the cost
+        if not mask & literals:
+            return True
+    return False
 
 
 def _with(state: _State, items: Iterable[_Item], budget: Budget) -> _State | None:
@@ -252,7 +257,9 @@ def _with(state: _State, items: Iterable[_Item], budget: Budget) -> _State | Non
     return None if _search(more, 64, budget) is None else more
 
 
-def _propagate(known: int, clauses: Sequence[Clause], budget: Budget) -> _State | None:
+def _propagate(  # noqa: C901, PLR0912  # the innermost loop: calls would double its cost
+    known: int, clauses: Sequence[Clause], budget: Budget
+) -> _State | None:
     # Every conclusion that one clause alone allows, and the clauses still open; None: no mask.
     false = _negated(known)
     if known & false:
@@ -276,7 +283,7 @@ def _propagate(known: int, clauses: Sequence[Clause], budget: Budget) -> _State 
                 one &= ~false
                 if many:
                     many = tuple([mask for mask in many if not mask & false])
-                    if not all([mask & ~known for mask in many]):
+                    if _any_without(~known, many):
                         continue
                 if one & (one - 1) or len(many) + bool(one) > 1:
                     rest.append((ALWAYS, 0, one, many))
@@ -288,7 +295,7 @@ def _propagate(known: int, clauses: Sequence[Clause], budget: Budget) -> _State 
                 false |= _negated(forced)
             elif when := when & ~false:
                 if every & false or (
-                    (one or many) and not one & ~false and all([mask & false for mask in many])
+                    (one or many) and not one & ~false and not _any_without(false, many)
                 ):
                     known |= absent(when)
                     false |= when
@@ -334,14 +341,16 @@ def _union(masks: Iterable[int], mask: int = 0) -> int:
     return mask
 
 
-def _packing(mask: int, demands: Sequence[tuple[int, tuple[int, ...]]], useful: Sequence[int]) -> int:
+def _packing(
+    mask: int, demands: Sequence[tuple[int, tuple[int, ...]]], useful: Sequence[int]
+) -> int:
     # A lower bound of the bits still needed: demands that have no bit in common add up.
     needed = seen = 0
     for index in sorted(range(len(demands)), key=lambda index: useful[index].bit_count()):
         if not useful[index] & seen:
             seen |= useful[index]
             one, many = demands[index]
-            needed += 1 if one else min([(way & ~mask).bit_count() for way in many])
+            needed += 1 if one else min([(other & ~mask).bit_count() for other in many])
     return needed
 
 

@@ -1,4 +1,4 @@
-"""What the frozen values of this library share: converters, a frozen dict, and pickling.
+"""What the frozen values of this library share: converters and pickling.
 
 A converter takes what is meant and refuses the rest in one sentence. Converters run before
 anything is derived from a field; attrs' validators run after that.
@@ -6,10 +6,11 @@ anything is derived from a field; attrs' validators run after that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
-from attrs import fields
+from attrs import Attribute, fields
 
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import u64
@@ -19,25 +20,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class FrozenDict(dict[K, V]):
-    """A dict whose content is fixed when it is made; it hashes and pickles.
+def frozen_mapping(values: Mapping[K, V]) -> Mapping[K, V]:
+    """A copy of ``values`` that cannot be changed."""
+    return MappingProxyType(dict(values))
 
-    ``types.MappingProxyType`` does neither.
-    """
 
-    __slots__ = ()
-
-    def __hash__(self) -> int:  # type: ignore[override]  # a dict says None
-        return hash(frozenset(self.items()))
-
-    def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
-        return FrozenDict, (dict(self),)
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("this mapping belongs to a frozen value: make a new one with attrs.evolve")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+def mapping_repr(values: Mapping[Any, object]) -> str:
+    """A mapping in a ``repr``."""
+    return repr(dict(values))
 
 
 def as_mask(value: int) -> int:
@@ -55,26 +45,26 @@ def masks_repr(masks: Iterable[int]) -> str:
     return f"({', '.join(map(hex, masks))})"
 
 
-def checked(name: str, kind: type[T]) -> Callable[[T], T]:
-    """A converter for the field ``name``: the value is a ``kind``; a bool is not a number.
+def checked(value: T, name: str, kind: type[T]) -> T:
+    """The value of the field ``name`` if it is a ``kind``; a bool is not a number.
 
     Raises:
-        TypeError: When the converter is given anything else.
+        TypeError: It is not.
     """
-
-    def convert(value: T) -> T:
-        if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-            return value
-        article = "an" if kind is int else "a"
-        raise TypeError(f"{name} must be {article} {kind.__name__}, not {safe_repr(value)}")
-
-    return convert
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    article = "an" if kind is int else "a"
+    raise TypeError(f"{name} must be {article} {kind.__name__}, not {safe_repr(value)}")
 
 
-def checked_or_none(name: str, kind: type[T]) -> Callable[[T | None], T | None]:
-    """The same as :func:`checked`, for a field that may be None."""
-    convert = checked(name, kind)
-    return lambda value: None if value is None else convert(value)
+def is_a(kind: type[Any], *, or_none: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:
+    """A validator that does the same as :func:`checked`, for classes without derived fields."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if value is not None or not or_none:
+            checked(value, attribute.name, kind)
+
+    return check
 
 
 def checked_tuple(values: object, kind: type[T], what: str) -> tuple[T, ...]:
@@ -92,12 +82,21 @@ def checked_tuple(values: object, kind: type[T], what: str) -> tuple[T, ...]:
     raise TypeError(f"{what} are wanted, not {safe_repr(values)}")
 
 
+def init_arguments(self: Any) -> dict[str, Any]:
+    """The arguments that make an equal value of an attrs class; mappings as plain dicts."""
+    kind: type[Any] = type(self)  # pyright: ignore[reportUnknownVariableType]  # of Any
+    arguments = {field.alias: getattr(self, field.name) for field in fields(kind) if field.init}
+    return {
+        name: {**value} if isinstance(value, MappingProxyType) else value
+        for name, value in arguments.items()
+    }
+
+
 def _rebuild(kind: type[Any], arguments: dict[str, Any]) -> object:
     return kind(**arguments)
 
 
-def reduce_to_fields(value: Any) -> tuple[Callable[..., object], tuple[object, ...]]:
+def reduce_to_fields(self: Any) -> tuple[Callable[..., object], tuple[object, ...]]:
     """How a class with derived fields pickles: by its init fields, so all else is derived anew."""
-    kind = type(value)
-    arguments = {field.alias: getattr(value, field.name) for field in fields(kind) if field.init}
-    return _rebuild, (kind, arguments)
+    kind: type[Any] = type(self)  # pyright: ignore[reportUnknownVariableType]  # of Any
+    return _rebuild, (kind, init_arguments(self))

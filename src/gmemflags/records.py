@@ -504,7 +504,7 @@ _BOOLEAN = _Form(lambda value: type(value) is bool, "true or false", {"type": "b
 
 
 def _const(text: str) -> _Form:
-    return _Form(text.__eq__, text, {"const": text}, None, lambda _: text)
+    return _Form(lambda value: value == text, text, {"const": text}, None, lambda _: text)
 
 
 def _encoded(text: Text) -> _Form:
@@ -551,7 +551,7 @@ class _Json(_Form):
                 within((key,), _TEXT.read, key)
                 within((key,), self._check, part, depth + 1)
         elif type(value) is list:
-            items: list[Any] = value
+            items: list[Any] = cast("Any", value)
             for index, part in enumerate(items):
                 within((index,), self._check, part, depth + 1)
         elif not (value is None or type(value) in (bool, int) or _is_finite(value)):
@@ -706,7 +706,7 @@ def _may_be_left_out(hint: Any) -> bool:
 
 def _part(parts: Any, key: str) -> Any:
     if type(parts) is dict:
-        by_key: dict[str, Any] = parts
+        by_key: dict[str, Any] = cast("Any", parts)
         return by_key.get(key)
     return getattr(parts, key, None)
 
@@ -735,26 +735,14 @@ class _Tagged(_Form):
 
 def _form(kind: Any) -> _Form:
     """The form of an annotated type."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (ReadOnly, NotRequired):
-        return _form(arguments[0])
-    if origin is Annotated:
-        return _bound_form(*arguments)
-    if origin in (Union, UnionType):
-        forms = [_form(part) for part in arguments if part is not NoneType]
-        records = [form for form in forms if isinstance(form, _Record)]
-        return _Optional(forms[0]) if len(forms) < len(arguments) else _Tagged(records)
-    if origin is list:
-        return _List(_form(arguments[0]), _ANY_NUMBER)
-    if origin is dict:
-        return _Dict(_form(arguments[0]), _form(arguments[1]))
-    if origin is Literal:
-        return _const(arguments[0])
+    origin: Any = get_origin(kind)
+    if origin is not None:
+        return _GENERIC[origin](*get_args(kind))
     plain = {str: _TEXT, bool: _BOOLEAN, object: _Json()}
     return plain[kind] if kind in plain else _Record(kind)
 
 
-def _bound_form(kind: Any, bound: Text | Member | Range) -> _Form:
+def _annotated(kind: Any, bound: Text | Member | Range) -> _Form:
     if isinstance(bound, Text):
         return _encoded(bound)
     if isinstance(bound, Member):
@@ -762,6 +750,31 @@ def _bound_form(kind: Any, bound: Text | Member | Range) -> _Form:
     return _integer(bound) if kind is int else _List(_form(get_args(kind)[0]), bound)
 
 
+def _union(*kinds: Any) -> _Form:
+    forms = [_form(kind) for kind in kinds if kind is not NoneType]
+    if len(forms) < len(kinds):
+        return _Optional(forms[0])
+    return _Tagged([form for form in forms if isinstance(form, _Record)])
+
+
+def _list(kind: Any) -> _Form:
+    return _List(_form(kind), _ANY_NUMBER)
+
+
+def _dict(key: Any, kind: Any) -> _Form:
+    return _Dict(_form(key), _form(kind))
+
+
+_GENERIC: dict[Any, Callable[..., _Form]] = {
+    ReadOnly: _form,
+    NotRequired: _form,
+    Annotated: _annotated,
+    Literal: _const,
+    Union: _union,
+    UnionType: _union,
+    list: _list,
+    dict: _dict,
+}
 _FORMS = {kind: _Record(kind.document) for kind in KINDS}
 _BY_SCHEMA = {form.tags["schema"]: kind for kind, form in _FORMS.items()}
 _HOSTS = {

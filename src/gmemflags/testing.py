@@ -355,8 +355,8 @@ hosts: Mapping[str, KnownHost] = {
         KnownHost(
             name="linux-6.18-x86_64-confidential",
             recorded=False,
-            source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP (type 4)"
-            " and TDX (type 5)",
+            source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP"
+            " (type 4) and TDX (type 5)",
             kernel="6.18",
             machine="x86_64",
             on_system=_CONFIDENTIAL,

@@ -230,7 +230,7 @@ def test_a_vm_that_is_another_file_meanwhile_says_so(vm: Vm, null: int) -> None:
     error = failure(disguised, PAGE, 0)
     os.close(disguised.fileno())
     assert error.errno == errno.ENOTTY
-    assert "the descriptor is no VM" in error.meaning
+    assert "the descriptor is not a VM" in error.meaning
 
 
 @pytest.mark.usefixtures("listed")

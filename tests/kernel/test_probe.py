@@ -55,7 +55,7 @@ def test_kernel_and_catalog_agree(report: ProbeReport) -> None:
     assert report.stopped is None
 
 
-def test_no_rule_is_learnt_but_that_other_bits_are_never_taken(report: ProbeReport) -> None:
+def test_no_rule_is_learned_but_that_other_bits_are_never_taken(report: ProbeReport) -> None:
     """Each of them was tried."""
     (rule,) = report.rules
     assert isinstance(rule, Never)
@@ -63,16 +63,16 @@ def test_no_rule_is_learnt_but_that_other_bits_are_never_taken(report: ProbeRepo
     assert not report.unexplained
 
 
-def test_the_learnt_catalog_is_that_of_mainline(report: ProbeReport) -> None:
+def test_the_learned_catalog_is_that_of_mainline(report: ProbeReport) -> None:
     """Beside names for what mainline does not name, there is nothing to add."""
-    learnt = report.as_catalog("here")
-    assert learnt.rules == MAINLINE.rules
-    assert learnt.capabilities == MAINLINE.capabilities
-    assert learnt.named & report.support.mask == report.support.mask
+    learned = report.as_catalog("here")
+    assert learned.rules == MAINLINE.rules
+    assert learned.capabilities == MAINLINE.capabilities
+    assert learned.named & report.support.mask == report.support.mask
 
 
 def test_what_was_probed_can_be_resolved_and_created(vm: Vm, report: ProbeReport) -> None:
-    """Each mask that was taken, with the learnt catalog."""
+    """Each mask that was taken, with the learned catalog."""
     host = query(vm, report.as_catalog("here"))
     for mask in report.taken:
         answer = resolve(host, Request(required=mask, until=Stage.CREATE))

@@ -149,5 +149,5 @@ def test_a_vm_after_fork_says_what_eio_means(kvm: Kvm, python: Callable[..., lis
 @pytest.mark.parametrize("number", [-1, 1 << 31, (1 << 64) + 244, True, "x", None])
 def test_only_numbers_of_capabilities_are_asked(number: Any, vm: Vm) -> None:
     """Cut to the width of the call, another one would be asked."""
-    with pytest.raises(ValueError, match="is no number of a capability"):
+    with pytest.raises(ValueError, match="is not the number of a capability"):
         vm.check_extension(number)

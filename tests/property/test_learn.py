@@ -183,10 +183,10 @@ def test_any_of_tells_more_than_it_takes(report: ProbeReport) -> None:
 def test_nothing_that_is_refused_is_ever_resolved(
     kernel: tuple[int, Judge], data: st.DataObject
 ) -> None:
-    """With the learnt catalog, whatever the request."""
+    """With the learned catalog, whatever the request."""
     listed, judge = kernel
     report = swept(TREE, listed, judge)
-    host = report.support.under(report.as_catalog("learnt"))
+    host = report.support.under(report.as_catalog("learned"))
     masks = st.sampled_from(subsets(0xFF))
     request = Request(
         required=data.draw(masks, "required"),
@@ -201,16 +201,16 @@ def test_nothing_that_is_refused_is_ever_resolved(
 
 @given(kernels)
 def test_what_is_taken_is_resolved(kernel: tuple[int, Judge]) -> None:
-    """The learnt catalog refuses nothing that the kernel takes."""
+    """The learned catalog refuses nothing that the kernel takes."""
     listed, judge = kernel
     report = swept(TREE, listed, judge)
-    host = report.support.under(report.as_catalog("learnt"))
+    host = report.support.under(report.as_catalog("learned"))
     for mask in subsets(listed):
         assert resolve(host, Request(required=mask, until=Stage.CREATE)).ok is not bool(judge(mask))
 
 
 @given(kernels)
-def test_the_learnt_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
+def test_the_learned_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
     """Lint has nothing to say of it but that no mask can hold what no mask holds."""
     listed, judge = kernel
     report = swept(TREE, listed, judge)
@@ -218,6 +218,6 @@ def test_the_learnt_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
     for mask in report.taken:
         held |= mask
     assume(report.taken)
-    dead = [fault for fault in lint(report.as_catalog("learnt")) if "no mask can hold" in fault]
-    assert list(lint(report.as_catalog("learnt"))) == dead
+    dead = [fault for fault in lint(report.as_catalog("learned")) if "no mask can hold" in fault]
+    assert list(lint(report.as_catalog("learned"))) == dead
     assert len(dead) == len(bits(listed & ~held))

@@ -11,11 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import NegotiationError, Prerequisites, Request, Resolution, Role, Support, bits, negotiate, resolve
-from gmemflags._masks import MASK, union
-from gmemflags.negotiation._conflict import conflict
-from gmemflags._decision import decide
-from gmemflags.negotiation._resolve import named_by, usable, valid
+from gmemflags import NegotiationError, Prerequisites, Problem, Reason, Request, Resolution, Role, Support, bits, negotiate, resolve
 from tests.property.exhaustive import random_case
 from tests.property.test_negotiation_proof import readable, request_of, support_of
 from tests.strategies import masks
@@ -83,21 +79,6 @@ def test_every_bit_and_every_group_has_one_outcome(case: tuple[Support, Request]
     mask = answer.mask if answer.ok else None
     for outcome in answer.outcomes:
         assert outcome.granted is (mask is not None and not outcome.bits & ~mask)
-
-
-@given(negotiations(), masks)
-def test_a_valid_mask_would_be_granted_by_itself(case: tuple[Support, Request], some: int) -> None:
-    """Required, with all else forbidden, it is the answer; with REFUSE it has whole groups only."""
-    support, request = case
-    best = decide(support, request)
-    assert best is None or valid(support, request, best)
-    for mask in (request.required, named_by(request), (best or 0) & some, usable(support, request)):
-        alone = evolve(request, required=mask, forbidden=request.forbidden | ~mask & MASK)
-        granted = decide(support, alone) == mask and not request.required & ~mask
-        if request.prerequisites is Prerequisites.REFUSE:
-            whole = union(group for group in request.preferred if not group & ~mask)
-            granted = granted and mask == request.required | whole
-        assert valid(support, request, mask) is granted
 
 
 @given(negotiations(), masks)
@@ -185,25 +166,34 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
+def conflict(support: Support, request: Request) -> Problem | None:
+    """The problem with the rules, if there is one."""
+    return next((problem for problem in resolve(support, request).problems if problem.rules), None)
+
+
 @given(negotiations())
-def test_a_core_is_minimal(case: tuple[Support, Request]) -> None:
-    """Without any one rule or bit of a conflict's core, that core is no conflict."""
+def test_a_conflict_is_minimal(case: tuple[Support, Request]) -> None:
+    """Its rules and bits alone give the same reason; without any one of them there is another."""
     support, request = case
-    found = conflict(support, request, request.required & usable(support, request))
+    found = conflict(support, request)
     if not found:
         return
-    reason, core, rules = found
-    alone = support.under(evolve(support.catalog, rules=rules))
-    again = conflict(alone, request, core)
+    alone = support.under(evolve(support.catalog, rules=found.rules))
+    again = conflict(alone, request)
     assert again is not None
-    assert again[0] is reason
-    for rule in rules:
-        fewer = [other for other in rules if other is not rule]
-        without = conflict(support.under(evolve(support.catalog, rules=fewer)), request, core)
-        assert without is None or without[0] is not reason
-    for bit in bits(core):
-        without = conflict(alone, request, core & ~bit)
-        assert without is None or without[0] is not reason
+    assert again.reason is found.reason
+    for rule in found.rules:
+        fewer = [other for other in found.rules if other is not rule]
+        without = conflict(support.under(evolve(support.catalog, rules=fewer)), request)
+        assert without is None or without.reason is not found.reason
+    if found.reason is Reason.MISSING_PREREQUISITE:  # other bits would be named by the request
+        return
+    again = conflict(alone, evolve(request, required=found.bits))
+    assert again is not None
+    assert again.reason is found.reason
+    for bit in bits(found.bits):
+        without = conflict(alone, evolve(request, required=found.bits & ~bit))
+        assert without is None or without.reason is not found.reason
 
 
 @given(negotiations())

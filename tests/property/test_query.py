@@ -1,4 +1,4 @@
-"""The laws of the enumeration: three shapes of answer, one mask, and what nobody can know."""
+"""The laws of the enumeration: what a query keeps, and what nobody can know."""
 
 from collections.abc import Mapping
 
@@ -6,136 +6,59 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, BitState, Capability, InconsistentAnswerError, Support, query
-from gmemflags.testing import FakeBackend
-from tests.strategies import (
-    BITS,
-    ERRNO_WORDS,
-    MASK,
-    MAX_ERRNO,
-    WORD,
-    answer_words,
-    longs,
-    masks,
-    signed,
-    wide_longs,
-    words,
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    Capability,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    Support,
+    merge,
+    query,
 )
+from gmemflags.testing import FakeBackend
+from tests.strategies import BITS, MASK, WORD, longs, masks, signed, words
 
 HI = 300  # a number that no mainline kernel has given to anything
 WITH_HI = evolve(
     MAINLINE, capabilities={**MAINLINE.capabilities, Capability.GUEST_MEMFD_FLAGS_HI: HI}
 )
-TOP = MASK ^ WORD >> 1  # bits 63 to 31
 
 
-def ask(backend: FakeBackend, *, hi: bool) -> Support | None:
-    """What the host said; None if an answer was refused."""
+def asked(flags: int, flags_hi: int | None) -> Support | None:
+    """What a host said that answers these C longs; None if an answer was refused."""
+    answers = {234: 1, 244: flags} | ({} if flags_hi is None else {HI: flags_hi})
     try:
-        return query(backend, WITH_HI if hi else MAINLINE)
-    except InconsistentAnswerError:
+        return query(FakeBackend(answers), MAINLINE if flags_hi is None else WITH_HI)
+    except InconsistentAnswerError as error:
+        assert error.raw in {flags, flags_hi}
         return None
 
 
-def narrow(flags: int) -> Support | None:
-    """A host of today."""
-    return ask(FakeBackend.narrow(flags), hi=False)
+supports = st.builds(asked, longs, st.none() | longs).filter(lambda support: support is not None)
 
 
-def split(flags: int) -> Support | None:
-    """A host with a numbered FLAGS_HI."""
-    return ask(FakeBackend.split(flags, flags_hi=HI), hi=True)
-
-
-def wide(flags: int) -> Support | None:
-    """A host that returns 64 bits at once."""
-    return ask(FakeBackend.wide(flags), hi=False)
-
-
-def both(raw: tuple[int, int]) -> Support | None:
-    """A host that answers FLAGS and FLAGS_HI with any two C longs."""
-    return ask(FakeBackend({234: 1, 244: raw[0], HI: raw[1]}), hi=True)
-
-
-def mask_of(support: Support | None) -> int | None:
-    """The mask, None for a refusal."""
-    return None if support is None else support.mask
-
-
-# Every support that a host can give; the refused ones are left out.
-supports = st.one_of(
-    words.map(narrow), masks.map(split), masks.map(wide), st.tuples(longs, longs).map(both)
-).filter(lambda support: support is not None)
-
-
-@given(words)
-def test_narrow_gives_the_word_or_refuses_an_errno(flags: int) -> None:
-    """A word comes back as it is, bit 31 too; one that looks like an errno never does."""
-    assert mask_of(narrow(flags)) == (None if flags in ERRNO_WORDS else flags)
-
-
-@given(masks)
-def test_split_gives_the_mask_or_refuses_an_errno(flags: int) -> None:
-    """Two words come back as one mask; if either looks like an errno, neither does."""
-    looks = flags & WORD in ERRNO_WORDS or flags >> 32 in ERRNO_WORDS
-    assert mask_of(split(flags)) == (None if looks else flags)
-
-
-@given(masks)
-def test_wide_gives_the_mask_or_refuses_an_errno(flags: int) -> None:
-    """The 64 bits come back as they are, with two exceptions that no caller can see through.
-
-    A mask with all of bits 63 to 31 is, as a C long, in [-2**31, -1]: nobody can tell it from a
-    sign-extended word, so it is read as that word, which claims less. What looks like an errno,
-    as a long or as a word, is refused.
-    """
-    if flags in ERRNO_WORDS or flags > MASK - MAX_ERRNO:
-        expected = None
-    elif flags & TOP == TOP:
-        expected = flags & WORD
+@given(longs, st.none() | longs)
+def test_a_query_says_what_merge_says(flags: int, flags_hi: int | None) -> None:
+    """One function merges, for a host as for two numbers; what it refuses is inconsistent."""
+    support = asked(flags, flags_hi)
+    try:
+        merged = merge(flags, flags_hi)
+    except InvalidMaskError:
+        assert support is None
     else:
-        expected = flags
-    assert mask_of(wide(flags)) == expected
+        assert support is not None
+        assert (support.mask, support.answerable, support.hi_only) == merged
 
 
-@given(masks)
-def test_all_shapes_agree(flags: int) -> None:
-    """For the same flags each shape gives the same mask, or says less, or refuses; never more."""
-    found = [shape for shape in (split(flags), wide(flags)) if shape is not None]
-    if flags <= WORD and (one := narrow(flags)) is not None:
-        found.append(one)
-    for support in found:
-        # A wide mask with all of bits 63 to 31 is the one that may say less: see above.
-        assert support.mask == flags or (flags & TOP == TOP and support.mask == flags & WORD)
-        assert support.words == (support.mask & WORD, support.mask >> 32)
-
-
-@given(wide_longs, answer_words)
-def test_redundancy_law(flags: int, high: int) -> None:
-    """A 64-bit FLAGS is authoritative, and disagreement is exactly what only HI claims.
-
-    So ``FLAGS == FLAGS | HI << 32`` holds if and only if there is no disagreement.
-    """
-    support = both((flags, signed(high, 32)))
-    assert support is not None
-    mask = flags & MASK
-    assert (support.mask, support.answerable) == (mask, MASK)
-    assert support.hi_only == high << 32 & ~mask
-    assert (support.hi_only == 0) is (mask == mask | high << 32)
-
-
-@given(answer_words, answer_words)
-def test_words_never_disagree(low: int, high: int) -> None:
-    """Each of two words speaks of bits that the other cannot."""
-    support = both((signed(low, 32), high))
-    assert support is not None
-    assert (support.mask, support.hi_only) == (low | high << 32, 0)
-
-
-@given(longs, wide_longs)
-def test_a_high_word_is_never_wider_than_a_word(flags: int, high: int) -> None:
-    """A FLAGS_HI of 64 bits is refused, whatever FLAGS says."""
-    assert both((flags, high)) is None
+@given(masks, words)
+def test_the_fakes_answer_like_kernels(mask: int, word: int) -> None:
+    """Through a C int for each word, or as a long of 64 bits."""
+    assert FakeBackend.narrow(word).check_extension(244) == signed(word, 32)
+    assert FakeBackend.wide(mask).check_extension(244) == signed(mask, 64)
+    split = FakeBackend.split(mask, flags_hi=HI)
+    assert split.check_extension(244) == signed(mask & WORD, 32)
+    assert split.check_extension(HI) == signed(mask >> 32, 32)
 
 
 @given(supports)
@@ -157,17 +80,6 @@ def test_what_is_supported_is_answerable(support: Support) -> None:
     assert support.mask & ~support.answerable == 0
     assert support.flags == support.mask
     assert type(support.flags) is MAINLINE.flags
-
-
-@given(answer_words, masks)
-def test_who_can_speak_of_which_bits(word: int, mask: int) -> None:
-    """32 bits today, 64 with a numbered FLAGS_HI, and 64 where the answer was wider than 32."""
-    one, two, whole = narrow(word), split(mask), wide(mask)
-    assert one is not None
-    assert one.answerable == WORD
-    assert two is None or two.answerable == MASK
-    seen = MASK if mask > WORD and mask & TOP != TOP else WORD
-    assert whole is None or whole.answerable == seen
 
 
 @given(st.dictionaries(st.integers(0, 400), longs, max_size=40))

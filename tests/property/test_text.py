@@ -128,12 +128,6 @@ def test_mainlines_text() -> None:
     ]
 
 
-def test_a_bit_has_one_name() -> None:
-    """Of two names neither would be the proper one; enum itself allows it."""
-    with pytest.raises(CatalogError, match="FIRST and SECOND are the same bit"):
-        catalog_of({"FIRST": 1, "SECOND": 1})
-
-
 @pytest.mark.parametrize("text", ["\u0131nit_shared", "mm\u00e1p", "\uff11"])
 def test_a_name_that_only_looks_like_one(text: str) -> None:
     """A dotless i becomes I in capitals, and a full-width 1 is a digit: neither is read."""

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmemflags
-from gmemflags import MAINLINE, Always, Capability, Excludes, FlagSyntaxError, GuestMemfdFlag, HostFacts, InconsistentAnswerError, InvalidMaskError, Need, NegotiationError, Never, Outcome, Problem, Profile, Reason, Refused, Request, Requires, Role, Scope, Stage, Suggestion, Support, baseline, compare, exceptions, query, resolve
-from gmemflags import catalog as catalog_room
+from gmemflags import CapabilityQueryError, CatalogError, GmemFlagsError, GuestMemfdCreateError, KvmUnavailableError, NegotiationTooHardError, PoolError, RecordError, Unavailable
+from gmemflags import MAINLINE, Always, Capability, Excludes, FlagSyntaxError, GuestMemfdFlag, HostFacts, InconsistentAnswerError, InvalidMaskError, Need, NegotiationError, Never, Outcome, Problem, Profile, Reason, Refused, Request, Requires, Role, Scope, Stage, Suggestion, Support, baseline, compare, query, resolve
 from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
 from gmemflags._values import FrozenDict
 from gmemflags._masks import flag_class
@@ -62,18 +62,19 @@ VALUES: list[object] = [
     GuestMemfdFlag(0x41),
 ]
 
-ERRORS: list[exceptions.GmemFlagsError] = [
-    exceptions.GmemFlagsError("never raised itself"),
+ERRORS: list[GmemFlagsError] = [
+    GmemFlagsError("never raised itself"),
     InvalidMaskError("-1", "a mask"),
     FlagSyntaxError("MMPA", 0, "no such flag", "MMAP"),
-    exceptions.CatalogError("a-tree", "it contradicts itself"),
-    exceptions.RecordError("/flags/0", "it is no mask"),
-    exceptions.PoolError("a host", "is of another kind"),
+    CatalogError("a-tree", "it contradicts itself"),
+    NegotiationTooHardError("a-tree", 100),
+    RecordError("/flags/0", "it is no mask"),
+    PoolError("a host", "is of another kind"),
     NegotiationError(resolve(SUPPORT, REQUEST)),
     InconsistentAnswerError("GUEST_MEMFD_FLAGS", -22, "no flags", "a host"),
-    exceptions.KvmUnavailableError(errno.ENOENT, "gone", "/dev/x", exceptions.Unavailable.NO_VM),
-    exceptions.CapabilityQueryError(errno.EIO, os.strerror(errno.EIO), 244, "a host"),
-    exceptions.GuestMemfdCreateError(errno.EINVAL, "no", 4096, 1 << 63, "bit 63 is not listed"),
+    KvmUnavailableError(errno.ENOENT, "gone", "/dev/x", Unavailable.NO_VM),
+    CapabilityQueryError(errno.EIO, os.strerror(errno.EIO), 244, "a host"),
+    GuestMemfdCreateError(errno.EINVAL, "no", 4096, 1 << 63, "bit 63 is not listed"),
 ]
 
 
@@ -110,7 +111,7 @@ def test_every_error_keeps_its_data(way: str) -> None:
     for error in ERRORS:
         again = WAYS[way](error)
         assert type(again) is type(error)
-        assert isinstance(again, exceptions.GmemFlagsError)
+        assert isinstance(again, GmemFlagsError)
         assert (again.args, again.__dict__, str(again)) == (error.args, error.__dict__, str(error))
         if isinstance(error, OSError):
             assert isinstance(again, OSError)
@@ -119,16 +120,15 @@ def test_every_error_keeps_its_data(way: str) -> None:
 
 def test_every_public_value_is_tried() -> None:
     """The list above has an example of each public class that attrs makes."""
-    rooms = (gmemflags, catalog_room)
-    public = {getattr(room, public) for room in rooms for public in room.__all__}
+    public = {getattr(gmemflags, name) for name in gmemflags.__all__}
     values = {made for made in public if inspect.isclass(made) and attrs.has(made)}
     assert values - {type(value) for value in VALUES} == {Rule}  # an abstract base
 
 
 def test_every_error_is_tried() -> None:
     """The list above has an example of each error."""
-    public = {getattr(exceptions, public) for public in exceptions.__all__}
-    errors = {made for made in public if issubclass(made, BaseException)}
+    public = {getattr(gmemflags, name) for name in gmemflags.__all__}
+    errors = {made for made in public if inspect.isclass(made) and issubclass(made, Exception)}
     assert errors == {type(error) for error in ERRORS}
 
 

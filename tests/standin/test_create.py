@@ -183,7 +183,7 @@ def test_an_interrupted_call_is_made_again(null: int) -> None:
         (errno.EFAULT, "the kernel could not read the request, a fault of gmemflags: report it"),
         (errno.EACCES, "a security module (SELinux, say) denies it: see the audit log"),
         (errno.EPERM, "a security module (SELinux, say) denies it: see the audit log"),
-        (errno.ENOTTY, "this kernel is built without guest_memfd, or the descriptor is no VM"),
+        (errno.ENOTTY, "this kernel is built without guest_memfd, or the descriptor is not a VM"),
         (errno.EBADF, "the VM's descriptor is closed: keep it open"),
         (
             errno.EOPNOTSUPP,

@@ -11,7 +11,7 @@ from attrs import evolve
 from gmemflags import MAINLINE, BitState, CapabilityQueryError, KvmUnavailableError, Support, query
 from gmemflags import Unavailable
 from gmemflags.linux import Kvm, Vm
-from tests.host.kernels import KERNELS, WORD, Kernel, Outcome, outcome
+from tests.kernels import KERNELS, WORD, Kernel, Outcome, outcome
 from tests.standin.kernel import (
     KVM_CHECK_EXTENSION,
     KVM_GET_API_VERSION,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
 from time import time
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar, cast
+from typing import NoReturn, Self, cast
 from warnings import warn
 
 from attrs import evolve

@@ -1,1 +1,0 @@
-"""The tests of asking a host, and of what it said."""

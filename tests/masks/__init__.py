@@ -1,1 +1,0 @@
-"""The tests of masks, words, flags and the C long."""

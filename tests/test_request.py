@@ -1,0 +1,352 @@
+"""Requests, needs and profiles: what can be asked, what cannot, and what is kept of it."""
+
+import pickle
+from enum import IntFlag
+from typing import Any, cast
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+
+from gmemflags import Capability, GuestMemfdFlag, InvalidMaskError, Need, Prerequisites, Profile, Request, Scope, Stage
+from gmemflags._mainline import FirecrackerFlag
+
+F = GuestMemfdFlag
+MASK = 0xFFFF_FFFF_FFFF_FFFF
+NO_MASKS = [-1, 1 << 64, True, 1.0, "MMAP", None]
+
+
+def test_nothing_is_asked_by_default() -> None:
+    """A request without arguments wants a file with no flag, on a VM, that can be bound."""
+    request = Request()
+    assert (request.required, request.preferred, request.forbidden) == (0, (), 0)
+    assert (request.needs, request.digest, request.flag_names) == ((), None, frozenset())
+    assert request.prerequisites is Prerequisites.REFUSE
+    assert request.until is Stage.BIND
+    assert request.scope is Scope.VM
+
+
+def test_everything_is_kept() -> None:
+    """As plain ints and tuples."""
+    request = Request(
+        required=F.MMAP,
+        preferred=[F.INIT_SHARED, 0x30],
+        forbidden=1 << 63,
+        needs=[Need("USERFAULT")],
+        prerequisites=Prerequisites.ADD,
+        until=Stage.ACCESS,
+        scope=Scope.SYSTEM,
+        digest="0123",
+        flag_names=[(8, "WRITE")],
+    )
+    assert (request.required, request.preferred, request.forbidden) == (1, (2, 0x30), 1 << 63)
+    assert {type(mask) for mask in (request.required, *request.preferred)} == {int}
+    assert request.needs == (Need("USERFAULT"),)
+    assert request.prerequisites is Prerequisites.ADD
+    assert request.until is Stage.ACCESS
+    assert request.scope is Scope.SYSTEM
+    assert request.digest == "0123"
+    assert request.flag_names == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
+
+
+def test_arguments_have_names() -> None:
+    """Masks stand side by side, and which is which must be said."""
+    with pytest.raises(TypeError, match="positional"):
+        cast("Any", Request)(1, 2)
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+@pytest.mark.parametrize("role", ["required", "forbidden"])
+def test_only_masks_are_required_or_forbidden(role: str, value: object) -> None:
+    """Everything else is refused by the guard."""
+    with pytest.raises(InvalidMaskError):
+        cast("Any", Request)(**{role: value})
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+def test_only_masks_are_preferred(value: object) -> None:
+    """Inside the list as well."""
+    with pytest.raises(InvalidMaskError):
+        cast("Any", Request)(preferred=[1, value])
+
+
+@pytest.mark.parametrize("value", [-1, 1 << 64, True])
+def test_only_a_mask_is_preferred_by_itself(value: int) -> None:
+    """A number that stands for one group is a mask, too."""
+    with pytest.raises(InvalidMaskError, match="is not a mask"):
+        Request(preferred=value)
+
+
+@pytest.mark.parametrize("mask", [3, FirecrackerFlag(0xC), MASK, 1 << 63 | 1])
+def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
+    """It could mean one group or several: the error says how to write either."""
+    with pytest.raises(InvalidMaskError) as caught:
+        Request(preferred=mask)
+    assert str(caught.value) == (
+        f"preferred={int(mask):#x} is not one group: write"
+        " [A | B] for both together or [A, B] for each by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("preferred", "groups"),
+    [
+        (F.MMAP, (1,)),
+        (1 << 63, (1 << 63,)),
+        (0, ()),
+        ([], ()),
+        ([F.MMAP, F.INIT_SHARED], (1, 2)),
+        ([F.INIT_SHARED, F.MMAP], (2, 1)),
+        ([F.MMAP | F.INIT_SHARED], (3,)),
+        ((1, 1), (1, 1)),
+        ([0], (0,)),
+    ],
+)
+def test_groups(preferred: Any, groups: tuple[int, ...]) -> None:
+    """Two wishes or one of both, in order; a single bit is one group by itself."""
+    assert Request(preferred=preferred).preferred == groups
+
+
+NO_WISHES: list[Any] = [{1, 2}, frozenset[int](), {4: "a"}, b"\x01\x02", None, 1.0]
+
+
+@pytest.mark.parametrize("preferred", NO_WISHES)
+def test_wishes_without_an_order_are_none(preferred: Any) -> None:
+    """The first wish wins, and a set has no first one."""
+    with pytest.raises(
+        TypeError,
+        match=r"^preferred is a list of groups in order, and this has no order$|is not iterable",
+    ):
+        Request(preferred=preferred)
+
+
+def test_groups_may_come_from_a_generator() -> None:
+    """It is run once, and what it yielded is kept with its claims."""
+    request = Request(preferred=(flag for flag in (F.INIT_SHARED, F.MMAP)))
+    assert request.preferred == (2, 1)
+    assert request.flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
+
+
+def test_everything_but_one_flag_may_be_forbidden() -> None:
+    """The complement is of 64 bits, and its claims are of the named ones."""
+    request = Request(forbidden=~F.MMAP)
+    assert request.forbidden == 0xFFFF_FFFF_FFFF_FFFE
+    assert request.flag_names == {(2, "INIT_SHARED")}
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [
+        ("prerequisites", "add"),
+        ("prerequisites", True),
+        ("until", 0),
+        ("until", "bind"),
+        ("scope", "system"),
+        ("scope", None),
+    ],
+)
+def test_policies_are_members_of_their_enum(policy: str, value: object) -> None:
+    """A text or number that equals one is none; the sentence names the field and the value."""
+    with pytest.raises(TypeError, match=rf"^{policy} must be a \w+, not "):
+        cast("Any", Request)(**{policy: value})
+
+
+@pytest.mark.parametrize(
+    ("needs", "shown"),
+    [
+        ("USER_MEMORY2", "'USER_MEMORY2'"),
+        (["USER_MEMORY2"], "'USER_MEMORY2'"),
+        ([Need("X"), 3], "3"),
+        ([None], "None"),
+        (Need("X"), "an object of type Need"),
+    ],
+)
+def test_needs_are_several_needs(needs: object, shown: str) -> None:
+    """A name alone, and one need without a list around it, are told at once."""
+    with pytest.raises(TypeError, match=f"^several Need values are wanted, not {shown}$"):
+        cast("Any", Request)(needs=needs)
+
+
+def test_a_need_may_have_the_kernels_full_name() -> None:
+    """It is the same need, and no message says KVM_CAP_ twice."""
+    assert Need("KVM_CAP_USER_MEMORY2") == Need("USER_MEMORY2")
+
+
+@pytest.mark.parametrize("capability", [231, None, b"X"])
+def test_a_need_names_a_capability(capability: object) -> None:
+    """A number is another question."""
+    with pytest.raises(TypeError, match="capabilities by their names are wanted, not "):
+        cast("Any", Need)(capability)
+
+
+@pytest.mark.parametrize("content", [("p", 3, "A use."), (3, Request(), ""), ("p", Request(), 0)])
+def test_a_profile_has_a_name_a_request_and_a_why(content: tuple[object, ...]) -> None:
+    """Each of its own type."""
+    with pytest.raises(TypeError, match=r"^(name|request|why) must be a (str|Request), not "):
+        cast("Any", Profile)(*content)
+
+
+def test_masks_are_shown_as_such() -> None:
+    """Hexadecimal, and claims in order of their bits, so that two runs print the same."""
+    request = Request(required=F.MMAP | F.INIT_SHARED, preferred=[1 << 40], forbidden=~F(3))
+    shown = repr(request)
+    assert "required=0x3, preferred=(0x10000000000), forbidden=0xfffffffffffffffc" in shown
+    assert "flag_names={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
+
+
+NO_CLAIMS: list[tuple[Any, str]] = [
+    ([(1,)], "a flag name is a bit and a str, not 1 values of other types"),
+    ([(1, 5)], "a flag name is a bit and a str, not 2 values of other types"),
+    ([(1, "A", "B")], "a flag name is a bit and a str, not 3 values of other types"),
+    ("ab", "a bit and its name are wanted, not 'a'"),
+    ([3], "a bit and its name are wanted, not 3"),
+    ([("A", "B")], "'A' is not a mask: an int in [0, 2**64) is needed"),
+    ([(3, "A")], "0x3 is not one bit: a mask with exactly one bit set is needed"),
+]
+
+
+@pytest.mark.parametrize(("claims", "told"), NO_CLAIMS)
+def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any, told: str) -> None:
+    """What is none could never be told."""
+    with pytest.raises((TypeError, InvalidMaskError)) as caught:
+        Request(flag_names=claims)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("digest", [5, b""])
+def test_a_digest_is_a_text(digest: Any) -> None:
+    """As a catalog tells it."""
+    with pytest.raises(TypeError, match="digest must be a str, not "):
+        Request(digest=digest)
+
+
+class Fields(IntFlag):
+    """A class with a field of two bits, of which one has a name of its own."""
+
+    ONE = 1
+    HUGE_2M = 3
+    FOUR = 4
+
+
+def test_a_bit_of_a_field_is_claimed_by_the_fields_name() -> None:
+    """Else a value of it would be taken for two flags of the catalog."""
+    assert Request(required=Fields.HUGE_2M).flag_names == {(1, "ONE"), (2, "HUGE_2M")}
+    assert Request(required=Fields(6)).flag_names == {(2, "HUGE_2M"), (4, "FOUR")}
+
+
+class Plain(IntFlag):
+    """Constants as somebody copied them from the kernel's header, one of them with two names."""
+
+    GUEST_MEMFD_FLAG_MMAP = 1
+    MAP = 1
+    GUEST_MEMFD_FLAG_INIT_SHARED = 2
+
+
+def test_claims_are_made_without_the_kernels_prefix() -> None:
+    """Those are mainline's own names, and of two names for a bit the first is the claim."""
+    assert Request(required=Plain(3)).flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "claims"),
+    [
+        ({"required": 3}, set[tuple[int, str]]()),
+        ({"required": F.MMAP}, {(1, "MMAP")}),
+        ({"preferred": F.MMAP}, {(1, "MMAP")}),
+        ({"preferred": [1, F.INIT_SHARED]}, {(2, "INIT_SHARED")}),
+        ({"forbidden": F.INIT_SHARED}, {(2, "INIT_SHARED")}),
+        ({"required": FirecrackerFlag.WRITE, "preferred": [F.MMAP]}, {(8, "WRITE"), (1, "MMAP")}),
+        ({"required": F(0x40)}, set[tuple[int, str]]()),
+        ({"required": F(0)}, set[tuple[int, str]]()),
+    ],
+    ids=str,
+)
+def test_claims_are_what_flag_objects_call_their_bits(
+    arguments: dict[str, Any], claims: set[tuple[int, str]]
+) -> None:
+    """An int claims nothing, and neither does a bit without a name."""
+    assert Request(**arguments).flag_names == claims
+
+
+def test_a_changed_request_keeps_its_claims() -> None:
+    """What evolve hands on are ints, which had names once."""
+    request = evolve(Request(required=FirecrackerFlag.WRITE), until=Stage.CREATE)
+    assert (request.required, request.until) == (8, Stage.CREATE)
+    assert request.flag_names == {(8, "WRITE")}
+
+
+def test_a_changed_request_is_checked_again() -> None:
+    """By the same guards."""
+    with pytest.raises(InvalidMaskError):
+        evolve(Request(), required=-1)
+    with pytest.raises(InvalidMaskError, match="is not one group"):
+        evolve(Request(), preferred=3)
+
+
+def test_requests_are_values() -> None:
+    """They are equal by content, hash, pickle, and do not change."""
+    request = Request(required=F.MMAP, preferred=[2], needs=[Need("X", 1, any_of=(2,))])
+    assert pickle.loads(pickle.dumps(request)) == request  # noqa: S301  # our own bytes
+    assert len({request, evolve(request), evolve(request, required=0)}) == 2
+    with pytest.raises(FrozenInstanceError):
+        cast("Any", request).required = 2
+
+
+def test_names_are_a_part_of_a_request() -> None:
+    """With a name more can be checked, so a flag and its number are not the same request."""
+    assert Request(required=F.MMAP) != Request(required=1)
+
+
+@pytest.mark.parametrize(
+    ("need", "answer", "met"),
+    [
+        (Need("X"), 0, False),
+        (Need("X"), 1, True),
+        (Need("X"), 1 << 63, True),
+        (Need("X", 8), 0, False),
+        (Need("X", 8), 7, False),
+        (Need("X", 8), 8, True),
+        (Need("X", 8), 0xF, True),
+        (Need("X", 0xC), 8, False),
+        (Need("X", 0xC), 0xC, True),
+        (Need("X", any_of=(3, 4)), 0, False),
+        (Need("X", any_of=(3, 4)), 1, False),
+        (Need("X", any_of=(3, 4)), 3, True),
+        (Need("X", any_of=(3, 4)), 4, True),
+        (Need("X", 8, any_of=(1, 2)), 8, False),
+        (Need("X", 8, any_of=(1, 2)), 3, False),
+        (Need("X", 8, any_of=(1, 2)), 9, True),
+    ],
+)
+def test_a_need_is_met(need: Need, answer: int, met: bool) -> None:
+    """By all of its bits and one whole alternative; with neither, by anything but 0."""
+    assert need.met_by(answer) is met
+
+
+@pytest.mark.parametrize("value", NO_MASKS)
+def test_a_need_is_of_masks(value: object) -> None:
+    """The guard stands before both of its fields."""
+    with pytest.raises(InvalidMaskError):
+        Need("X", cast("int", value))
+    with pytest.raises(InvalidMaskError):
+        Need("X", any_of=(1, cast("int", value)))
+
+
+def test_a_need_is_by_plain_name() -> None:
+    """A capability and its name are one need."""
+    need = Need(Capability.USER_MEMORY2)
+    assert type(need.capability) is str
+    assert need == Need("USER_MEMORY2")
+
+
+def test_needs_and_profiles_are_values() -> None:
+    """They are equal by content, hash, and pickle."""
+    profile = Profile("all", Request(needs=[Need("X", 8, any_of=(1, 2))]), "A use.")
+    assert pickle.loads(pickle.dumps(profile)) == profile  # noqa: S301  # our own bytes
+    assert len({profile, evolve(profile), evolve(profile, why="")}) == 2
+
+
+def test_policies_have_small_names() -> None:
+    """As the command line and the records write them."""
+    assert [str(policy) for policy in Prerequisites] == ["refuse", "add"]
+    assert [str(scope) for scope in Scope] == ["system", "vm"]

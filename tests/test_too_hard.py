@@ -1,0 +1,118 @@
+"""Rules that are too hard: an error that is neither a yes nor a no, and never a guess."""
+
+import pickle
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+
+from gmemflags import (
+    Always,
+    GmemFlagsError,
+    NegotiationTooHardError,
+    Never,
+    Reason,
+    Request,
+    resolve,
+)
+from gmemflags._decision import decide
+from tests.trees import BAR, BAR_NEEDS_FOO, BAZ, FOO, FOO_EXCLUDES_BAR, SAID, host
+
+# A program that asks for the best of all masks which hit 256 sets of three flags.
+HITTING_SETS = """
+from random import Random
+from attrs import evolve
+from gmemflags import (
+    MAINLINE, Always, Catalog, FlagWord, NegotiationTooHardError, Prerequisites, Request, query,
+    resolve,
+)
+from gmemflags.testing import FakeBackend
+import sys
+
+random = Random(int(sys.argv[1]))
+flags = FlagWord("Many", {f"FLAG_{number}": 1 << number for number in range(64)})
+rules = [
+    Always(any_of=[1 << number for number in random.sample(range(64), 3)], why="So.", source="test")
+    for _ in range(256)
+]
+numbers = {**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300}
+tree = Catalog("hitting-sets", flags, numbers, rules)
+hosts = {
+    "narrow": query(FakeBackend.narrow(0x7FFF_FFFF), tree),
+    "split": query(FakeBackend.split(0x7FFF_FFFF_7FFF_FFFF, flags_hi=300), tree),
+    "wide": query(FakeBackend.wide(0x7FFF_FFFF_FFFF_FFFF), tree),
+}
+try:
+    answer = resolve(hosts[sys.argv[2]], Request(prerequisites=Prerequisites.ADD))
+except NegotiationTooHardError as error:
+    print("too hard", error.catalog, error.catalog in str(error), error.steps > 0)
+else:
+    valid = answer.ok and all(rule.holds(answer.mask) for rule in rules)
+    print("granted" if valid else "refused", answer.headline)
+"""
+
+CASES = {
+    "granted": (host(), Request(required=FOO, preferred=[BAR, BAZ])),
+    "refused by a rule": (host(BAR, BAR_NEEDS_FOO), Request(required=BAR)),
+    "refused by two": (
+        host(FOO | BAR, BAR_NEEDS_FOO, FOO_EXCLUDES_BAR),
+        Request(required=BAR, preferred=[FOO]),
+    ),
+    "no valid mask": (host(FOO, Always(FOO, **SAID), Never(FOO, **SAID)), Request()),
+    "refused by the host": (host(FOO), Request(required=BAR)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_short_budget_is_never_a_wrong_answer(case: str) -> None:
+    """Whatever ends it, there is the right mask, a refusal with a reason, or the error."""
+    support, request = CASES[case]
+    right = resolve(support, request)
+    for steps in range(200):
+        try:
+            verdict = decide(support, request, steps)
+        except NegotiationTooHardError as error:
+            assert (error.catalog, error.steps) == ("a-tree", steps)
+            continue
+        if verdict.mask is None:
+            assert verdict.findings
+            assert not right.ok
+        else:
+            assert verdict.mask == right.mask
+
+
+def test_the_error_says_which_catalog() -> None:
+    """It is one of ours, pickles, and says what to do."""
+    error = NegotiationTooHardError("a-tree", 100)
+    assert isinstance(error, GmemFlagsError)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own bytes
+    assert str(error).startswith("catalog a-tree: no answer within 100 steps: ")
+
+
+def test_the_reason_does_not_depend_on_the_order_of_rules() -> None:
+    """Nor does the sentence: the rules alone leave no mask, whatever is required."""
+    rules = [Always(FOO, **SAID), Never(FOO, **SAID), Never(BAR, **SAID)]
+    for want in (Request(required=BAR), Request(required=FOO), Request(), Request(required=BAZ)):
+        told = set()
+        for order in permutations(rules):
+            (problem,) = resolve(host(FOO | BAR | BAZ, *order), want).problems
+            assert (problem.reason, problem.bits) == (Reason.NO_VALID_MASK, 0)
+            assert problem.rules == (rules[0], rules[1])
+            told.add(str(problem))
+        assert len(told) == 1
+
+
+def test_a_budget_without_a_step() -> None:
+    """Nothing is known then, and nothing is said."""
+    support, request = CASES["refused by two"]
+    with pytest.raises(NegotiationTooHardError, match="^catalog a-tree: no answer within 0 steps"):
+        decide(support, request, 0)
+
+
+@pytest.mark.parametrize("shape", ["narrow", "split", "wide"])
+def test_256_rules_one_of_three(shape: str, python: Callable[..., list[str]]) -> None:
+    """In seconds there is the error, which names the catalog, or a mask that obeys every rule."""
+    (line,) = python(HITTING_SETS, 1, shape)
+    assert line == "too hard hitting-sets True True" or line.startswith(
+        "refused" if shape == "narrow" else "granted"
+    )
