@@ -238,7 +238,7 @@ def test_system_scope() -> None:
     """Records of /dev/kvm are chosen, and the upper bound is a note that comes once."""
     told = run("check", SHARED, "--scope", "system", "linux-6.18-x86_64.jsonl")
     assert told.status == 0
-    assert told.out.count("note: this says what the host could offer at most") == 1
+    assert told.out.count("says what the host could offer at most") == 1
 
 
 @pytest.mark.usefixtures("files")
