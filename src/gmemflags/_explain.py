@@ -85,10 +85,10 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
     support, request = negotiation.support, negotiation.request
     match finding.reason:
         case Reason.CATALOG_CHANGED:
-            name = quote(support.catalog.name)
+            pinned, name = quote(str(request.digest)[:12]), quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {quote(str(request.digest)[:12])}, and"
-                f" the host was read under {name}, {support.catalog.digest[:12]}"
+                f"the request is pinned to the catalog with digest {pinned}, and the host was read"
+                f" under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
             return (
