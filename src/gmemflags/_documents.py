@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields
 from typing_extensions import ReadOnly, TypedDict
@@ -575,8 +575,7 @@ def _make_request(flag_names: Mapping[str, int], **parts: Any) -> Request:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    kind: Any = type(value)
-    return {field.name: getattr(value, field.name) for field in fields(kind)}
+    return {field.name: getattr(value, field.name) for field in fields(cast("Any", type(value)))}
 
 
 def _catalog_parts(catalog: Catalog) -> Parts:
