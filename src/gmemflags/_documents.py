@@ -447,11 +447,13 @@ def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
         if parts[key] != value:
-            said, found = (
-                hex(part) if key == "mask" and part is not None else repr(part)
-                for part in (parts[key], value)
-            )
+            said, found = (_short(key, part) for part in (parts[key], value))
             raise Fault(f"the rest of the document says {found}, not {said}", key)
+
+
+def _short(key: str, part: object) -> str:
+    text = hex(part) if key == "mask" and isinstance(part, int) else repr(part)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
