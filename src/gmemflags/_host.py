@@ -192,6 +192,8 @@ def _names(names: Mapping[int, str]) -> Mapping[int, str]:
 
 def _check_others(support: Support) -> None:
     # What the catalog does not use must not speak of what it does use.
+    if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
+        raise ValueError("a Support of system scope has no VM type")
     catalog = support.catalog
     for bit, name in support.other_names.items():
         known = catalog.flags.bit_names.get(bit)
@@ -222,10 +224,7 @@ def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) 
 
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
-    if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
-        raise ValueError("a Support of system scope has no VM type")
-    if support.unused or support.other_names:
-        _check_others(support)
+    _check_others(support)
     numbers, origin = support.catalog.capabilities, support.origin
     for name in (*support.answers, *support.errors):
         if numbers.get(name) is None:
