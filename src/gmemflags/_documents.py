@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields
 from typing_extensions import ReadOnly, TypedDict
 
-from gmemflags._catalog import Catalog, Need, Prerequisites, Profile, Request, Scope
+from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
 from gmemflags._exceptions import (
     CatalogError,
     GmemFlagsError,
@@ -32,7 +32,7 @@ from gmemflags._format import format_rule
 from gmemflags._host import Answer, HostFacts, Support, support_of
 from gmemflags._learn import ProbeReport
 from gmemflags._mainline import SHIPPED
-from gmemflags._masks import WORD, FlagWord, bits, flag_class, read_long
+from gmemflags._masks import WORD, FlagWord, bits, flag_class, merge, read_long
 from gmemflags._problems import Reason, Role
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule, Stage
@@ -447,11 +447,13 @@ def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
         if parts[key] != value:
-            said, found = (
-                hex(part) if key == "mask" and part is not None else repr(part)
-                for part in (parts[key], value)
-            )
+            said, found = (_short(key, part) for part in (parts[key], value))
             raise Fault(f"the rest of the document says {found}, not {said}", key)
+
+
+def _short(key: str, part: object) -> str:
+    text = hex(part) if key == "mask" and isinstance(part, int) else repr(part)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
@@ -460,17 +462,9 @@ def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
     return {"flags": flags, "mask": mask, "low": mask & WORD, "high": mask >> 32}
 
 
-def _check_words(parts: Parts, mask: int) -> None:
-    names = parts["names"]
-    _agree(parts, _words(mask, names))
-    for bit in names:
-        if not bit & mask:
-            raise Fault("there is a name for a bit that is not set", "names", hex(bit))
-
-
 def host_parts(support: Support) -> Parts:
     """What a host said."""
-    host, catalog, names = support.host, support.catalog, support.listed_names
+    host, catalog, names = support.host, support.catalog, support.all_names
     return {
         "name": host.name,
         "time": host.time,
@@ -512,8 +506,21 @@ def make_support(parts: Parts, catalog: Catalog) -> Support:
     for answer in support.unused:
         if answer.raw is not None:
             within(("answers", answer.capability), made, read_long, answer.raw)
-    _check_words(parts, support.mask)
+    mask = support.mask if parts["mask"] == support.mask else _said_mask(said, parts["mask"])
+    _agree(parts, _words(mask, parts["names"]))
     return support
+
+
+def _said_mask(said: Iterable[Answer], mask: int) -> int:
+    # What the answers say to a tree that numbers both halves of the flags, or one of them.
+    raw = {answer.capability: answer.raw for answer in said}
+    flags, flags_hi = (
+        raw.get(Capability.GUEST_MEMFD_FLAGS),
+        raw.get(Capability.GUEST_MEMFD_FLAGS_HI),
+    )
+    choices = ((flags, flags_hi), (flags, None), (None, flags_hi), (None, None))
+    masks = [made(merge, *choice).mask for choice in choices]
+    return mask if mask in masks else masks[0]
 
 
 def _answer(name: str, number: int, raw: int | None = None, errno: int | None = None) -> Answer:
@@ -549,7 +556,7 @@ def make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
     Raises:
         CatalogError: The catalog calls one of them otherwise.
     """
-    _check_words(parts, parts["mask"])
+    _agree(parts, _words(parts["mask"], parts["names"]))
     for bit, name in parts["names"].items():
         here = catalog.name_of(bit) or name
         if here != name:
@@ -570,8 +577,7 @@ def _make_request(flag_names: Mapping[str, int], **parts: Any) -> Request:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    kind: Any = type(value)
-    return {field.name: getattr(value, field.name) for field in fields(kind)}
+    return {field.name: getattr(value, field.name) for field in fields(cast("Any", type(value)))}
 
 
 def _catalog_parts(catalog: Catalog) -> Parts:

@@ -29,6 +29,7 @@ from gmemflags import (
 )
 from gmemflags import GuestMemfdFlag as F
 from gmemflags._mainline import FirecrackerFlag
+from gmemflags.linux import Observation, ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.golden import Texts
 from tests.probing import PAGE, excludes, obeying, reported, requires, swept, taking
@@ -325,12 +326,30 @@ ODD_ANSWERS = {
     0x40: errno.EPERM,
     1 << 40: errno.EINVAL,
 }
+MEASURED = {
+    0: Observation(0, 0, errno.ENODEV),
+    1: Observation(0, 0, errno.EFAULT),
+    2: Observation(0, 0, errno.ENODEV),
+    3: Observation(0, 0, 0),
+    4: Observation(errno.EINVAL),
+}
 PROBES: Texts = {
+    "mainline as measured": lambda: probe_text(reported(MAINLINE, 3, MEASURED)),
+    "mainline that binds less": lambda: probe_text(
+        reported(MAINLINE, 3, {**MEASURED, 0: Observation(0, errno.EINVAL)})
+    ),
     "mainline that has a rule": lambda: probe_text(swept(MAINLINE, 3, obeying(requires(1, 2)))),
     "complete": lambda: probe_text(swept(EXCLUDING, 7, taking([0, 1, 2, 4, 5]))),
     "incomplete": lambda: probe_text(reported(EXCLUDING, 1 << 40 | 7, ODD_ANSWERS)),
     "stopped": lambda: probe_text(
-        evolve(reported(PROBED, 3, {0: 0, 1: errno.EMFILE}), stopped=errno.EMFILE)
+        evolve(
+            reported(PROBED, 3, {0: Observation(0, 0, 0)}),
+            stopped=errno.EMFILE,
+            stopped_at=Stage.BIND,
+        )
+    ),
+    "no guest_memfd": lambda: probe_text(
+        ProbeReport(support=query(FakeBackend({234: 0})), observations={}, size=PAGE)
     ),
 }
 

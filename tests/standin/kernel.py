@@ -23,6 +23,7 @@ from tests.standin._script import (
     KVM_CREATE_GUEST_MEMFD,
     KVM_CREATE_VM,
     KVM_GET_API_VERSION,
+    KVM_SET_USER_MEMORY_REGION2,
     STRUCT_BYTES,
     Answer,
     Call,
@@ -37,6 +38,7 @@ __all__ = [
     "KVM_CREATE_GUEST_MEMFD",
     "KVM_CREATE_VM",
     "KVM_GET_API_VERSION",
+    "KVM_SET_USER_MEMORY_REGION2",
     "Answer",
     "Call",
     "Errno",
@@ -155,11 +157,13 @@ def _send(listener: int, call: Call, identifier: int, answer: Answer) -> None:
         _seccomp.reply(listener, identifier, error=-answer.number)
     elif isinstance(answer, NewFd):
         flags = os.O_CLOEXEC if call.request == KVM_CREATE_VM else 0
-        memfd = os.memfd_create("standin")
+        file = os.memfd_create("standin") if answer.mappable else os.eventfd(0)
         try:
-            _seccomp.reply_descriptor(listener, identifier, memfd, flags)
+            if answer.size:
+                os.truncate(file, answer.size)
+            _seccomp.reply_descriptor(listener, identifier, file, flags)
         finally:
-            os.close(memfd)
+            os.close(file)
     else:
         try:
             _seccomp.reply(listener, identifier, value=answer)
