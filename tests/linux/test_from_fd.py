@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gmemflags import KvmUnavailableError, Scope, query
-from gmemflags import Unavailable
+from gmemflags import KvmUnavailableError, Scope, Unavailable, query
 from gmemflags.linux import Kvm, Vm
 from gmemflags.linux._ioctl import IOCTL
 

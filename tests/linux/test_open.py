@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import GmemFlagsError, KvmUnavailableError
-from gmemflags import Unavailable
+from gmemflags import GmemFlagsError, KvmUnavailableError, Unavailable
 from gmemflags.linux import Kvm
 
 DROPPED = """

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, BitState, CapabilityQueryError, KvmUnavailableError, Support, query
-from gmemflags import Unavailable
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    CapabilityQueryError,
+    KvmUnavailableError,
+    Support,
+    Unavailable,
+    query,
+)
 from gmemflags.linux import Kvm, Vm
 from tests.host.kernels import KERNELS, WORD, Kernel, Outcome, outcome
 from tests.standin.kernel import (

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, BitState, Capability, CapabilityQueryError, HostFacts, InconsistentAnswerError, query
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    Capability,
+    CapabilityQueryError,
+    HostFacts,
+    InconsistentAnswerError,
+    query,
+)
 from gmemflags.linux import Vm
 from gmemflags.linux._ioctl import bind
 from tests.standin.kernel import KVM_GET_API_VERSION, Answer, Call, Errno, Standin, extensions

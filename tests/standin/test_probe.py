@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gmemflags import MAINLINE, CapabilityQueryError, CatalogError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, bits
-from gmemflags import Catalog
-from gmemflags import Unavailable
+from gmemflags import (
+    MAINLINE,
+    CapabilityQueryError,
+    Catalog,
+    CatalogError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    Unavailable,
+    bits,
+)
 from gmemflags.linux import Kvm, ProbeReport, Vm, probe
 from tests.negotiation.hidden import KERNELS, TREE
 from tests.probing import (
