@@ -210,9 +210,10 @@ def _rules_message(
 
 def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
     # What is not known of the host, where some rule depends on it, and how to say it.
-    facts = _unknown_facts(support, [rule for rule in rules if applies(support, rule) is None])
+    unsettled = [rule for rule in rules if applies(support, rule) is None]
+    facts = _unknown_facts(support, unsettled)
     if not facts:
-        return ""
+        return _not_known(facts) if unsettled else ""
     remedies = {
         "VM type": "Vm.from_fd(fd, vm_type=0)",
         "machine": 'HostFacts(machine="x86_64")',
@@ -221,13 +222,21 @@ def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
     return f"the {' and the '.join(facts)} of this host is not known: say it, as in {how}"
 
 
+def _not_known(facts: Sequence[str]) -> str:
+    # Without such a fact it is the rule that speaks of a machine by a name that is not known.
+    return f"the {' and the '.join(facts)} is not known" if facts else "it may not apply here"
+
+
 def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
+    # Of the conditions of these rules, which are open: what to say about the host to settle them.
     host = support.host
     machine = vm_type = False
     for rule in rules:
-        known = host.machine is not None and architecture(host.machine) is not None
-        machine |= bool(rule.hosts.machines) and not known
-        vm_type |= bool(rule.hosts.vm_types) and host.vm_type is None
+        hosts = rule.hosts
+        if host.machine is None or architecture(host.machine) is None:
+            # A known VM type can leave a rule open as well: arm64 would read it differently.
+            machine |= bool(hosts.machines) or host.vm_type is not None
+        vm_type |= bool(hosts.vm_types) and host.vm_type is None
     return [name for name, unknown in (("machine", machine), ("VM type", vm_type)) if unknown]
 
 
@@ -255,10 +264,8 @@ def headline(verdict: Verdict, profile: str) -> str:
         return f"granted on {quote(support.origin)}: {named}{mask}"
     first, *others = verdict.findings
     more = f" (and {len(others)} more)" if others else ""
-    facts = _unknown_facts(
-        support, [rule for rule in first.rules if applies(support, rule) is None]
-    )
-    doubt = f" (the {' and the '.join(facts)} is not known)" if facts else ""
+    unsettled = [rule for rule in first.rules if applies(support, rule) is None]
+    doubt = f" ({_not_known(_unknown_facts(support, unsettled))})" if unsettled else ""
     message = _short_message(verdict.negotiation, first)
     return f"refused on {quote(support.origin)}: {named}{message}{doubt}{more}"
 
@@ -303,7 +310,8 @@ def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
 
 def _condition(support: Support, rule: Rule) -> str:
     facts = " and ".join(_unknown_facts(support, [rule]))
-    return f"It holds on {format_hosts(rule.hosts)}; of this host the {facts} is not known."
+    unknown = f"of this host the {facts} is not known" if facts else "it may not apply here"
+    return f"It holds on {format_hosts(rule.hosts)}; {unknown}."
 
 
 # Where mainline answers capabilities whose names begin like this; elsewhere they are 0.
