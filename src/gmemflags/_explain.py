@@ -219,12 +219,15 @@ def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
         "machine": 'HostFacts(machine="x86_64")',
     }
     how = " and ".join(remedies[fact] for fact in facts)
-    return f"the {' and the '.join(facts)} of this host is not known: say it, as in {how}"
+    verb, it = ("are", "them") if len(facts) > 1 else ("is", "it")
+    what = f"the {' and the '.join(facts)} of this host {verb} not known"
+    return f"{what}: say {it}, as in {how}"
 
 
 def _not_known(facts: Sequence[str]) -> str:
     # Without such a fact it is the rule that speaks of a machine by a name that is not known.
-    return f"the {' and the '.join(facts)} is not known" if facts else "it may not apply here"
+    verb = "are" if len(facts) > 1 else "is"
+    return f"the {' and the '.join(facts)} {verb} not known" if facts else "it may not apply here"
 
 
 def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
@@ -309,8 +312,7 @@ def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
 
 
 def _condition(support: Support, rule: Rule) -> str:
-    facts = " and ".join(_unknown_facts(support, [rule]))
-    unknown = f"of this host the {facts} is not known" if facts else "it may not apply here"
+    unknown = _not_known(_unknown_facts(support, [rule]))
     return f"It holds on {format_hosts(rule.hosts)}; {unknown}."
 
 
