@@ -8,9 +8,28 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import MAINLINE, Always, Capability, Catalog, CatalogError, Excludes, GuestMemfdFlag, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Scope, Stage
-from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
-from gmemflags import FlagWord
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Capability,
+    Catalog,
+    CatalogError,
+    Excludes,
+    FlagWord,
+    GuestMemfdFlag,
+    Hosts,
+    Need,
+    Never,
+    Prerequisites,
+    Profile,
+    Refused,
+    Request,
+    Requires,
+    Rule,
+    Scope,
+    Stage,
+)
 from gmemflags._masks import flag_class
 from tests.strategies import catalog_of
 
@@ -135,7 +154,6 @@ def test_names_that_it_can(name: str) -> None:
     assert catalog_of({name: 8}).name_of(8) == name
 
 
-
 @pytest.mark.parametrize(
     ("number", "shown"),
     [
@@ -197,7 +215,6 @@ def test_a_name_that_is_no_text() -> None:
         cast("Any", Catalog)(3, Flag, {})
 
 
-
 def test_two_profiles_of_one_name() -> None:
     """Neither may vanish without a word."""
     problem = "^catalog t: two profiles are called all$"
@@ -226,7 +243,7 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "rule kind": lambda c: evolve(c, rules=(*RULES[:4], Never(Flag.FOO, **SAID))),
     "flag of a rule": lambda c: with_rule(c, 0, flag=1 << 7),
     "all_of": lambda c: with_rule(c, 0, all_of=0),
-    "any_of": lambda c: with_rule(c, 0, any_of=(2, 1)),
+    "any_of": lambda c: with_rule(c, 0, any_of=(2, 9)),
     "a": lambda c: with_rule(c, 1, a=1 << 7),
     "b": lambda c: with_rule(c, 1, b=1 << 7),
     "always all_of": lambda c: with_rule(c, 2, all_of=1),
@@ -345,5 +362,5 @@ def test_a_catalog_does_not_change() -> None:
     """Neither its fields nor its mappings."""
     with pytest.raises(FrozenInstanceError):
         cast("Any", TREE).name = "b-tree"
-    with pytest.raises(TypeError, match="evolve"):
+    with pytest.raises(TypeError, match="does not support item assignment"):
         cast("dict[str, int | None]", TREE.capabilities)["X"] = 245

@@ -6,7 +6,20 @@ import os
 import pytest
 
 import gmemflags
-from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, PoolError, RecordError, Unavailable
+from gmemflags import (
+    CapabilityQueryError,
+    CatalogError,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    NegotiationError,
+    PoolError,
+    RecordError,
+    Unavailable,
+)
 
 
 @pytest.mark.parametrize("name", [name for name in gmemflags.__all__ if name.endswith("Error")])

@@ -107,9 +107,7 @@ def test_the_complement_is_that_of_64_bits(flags: type[FlagWord]) -> None:
 
 @flag_classes
 @pytest.mark.parametrize(("operator", "result"), [("or", 0x43), ("and", 0x40), ("xor", 0x03)])
-def test_operators_keep_class_and_bits(
-    flags: type[FlagWord], operator: str, result: int
-) -> None:
+def test_operators_keep_class_and_bits(flags: type[FlagWord], operator: str, result: int) -> None:
     """With a flag or an int on either side the result is a flag of all bits, named or not."""
     for left, right in ((flags(0x41), flags(0x42)), (flags(0x41), 0x42), (0x41, flags(0x42))):
         made = OPERATORS[operator](left, right)
@@ -118,7 +116,7 @@ def test_operators_keep_class_and_bits(
 
 def test_a_subclass_inherits_methods_and_operators() -> None:
     """What a class of the user's own defines is there in the classes made of it."""
-    assert (Derived.ONE | Derived.TWO | 0x40).count() == 3  # type: ignore[attr-defined]  # pyright: ignore
+    assert (Derived.ONE | Derived.TWO | 0x40).count() == 3  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     assert type(Derived.ONE | 0x40) is Derived
 
 
@@ -284,8 +282,8 @@ def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> Non
     flag = flags(value)
     copies = [copy.copy(flag), copy.deepcopy(flag)]
     if flags.__name__ in globals() or flags is F:  # pickle finds a class by its name
-        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-            copies.append(pickle.loads(pickle.dumps(flag, protocol)))  # noqa: S301  # our own bytes
+        frozen = [pickle.dumps(flag, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+        copies += [pickle.loads(ours) for ours in frozen]  # noqa: S301  # our own bytes
     for made in copies:
         assert (made, type(made)) == (flag, flags)
 

@@ -5,11 +5,27 @@ from typing import Any, cast
 import pytest
 from attrs import field, frozen
 
-from gmemflags import MAINLINE, Always, Catalog, Excludes, FlagSyntaxError, InvalidMaskError, Need, Never, Refused, Requires, format_mask, parse_mask
-from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule, format_rule
-from gmemflags import _format
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Catalog,
+    Excludes,
+    FlagSyntaxError,
+    FlagWord,
+    Hosts,
+    InvalidMaskError,
+    Need,
+    Never,
+    Refused,
+    Requires,
+    Rule,
+    _format,
+    format_mask,
+    format_rule,
+    parse_mask,
+)
 from gmemflags._format import format_hosts, format_need
-from gmemflags import FlagWord
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
@@ -248,9 +264,13 @@ class Odd(Rule):
     one: int = field(default=1)
     other: int = field(default=2)
 
-    def clauses(self, may: int) -> list[tuple[int, tuple[int, ...]]]:
+    def holds(self, mask: int) -> bool:
+        """On every mask."""
+        return mask >= 0
+
+    def clauses(self, may: int) -> list[tuple[int, int, int, tuple[int, ...]]]:
         """It never asks for anything."""
-        return []
+        return [(may, 0, 0, ())][:0]
 
     @property
     def operands(self) -> tuple[int, ...]:
@@ -329,6 +349,14 @@ def test_hosts_as_text(hosts: Hosts, text: str) -> None:
         (Need("X", 8), "KVM_CAP_X with 0x8"),
         (Need("X", any_of=(16, 2)), "KVM_CAP_X with one of 0x10, 0x2"),
         (Need("X", 8, any_of=(1, 2)), "KVM_CAP_X with 0x8 and one of 0x1, 0x2"),
+        (Need("X", at_least=48), "KVM_CAP_X with at least 48"),
+        (
+            Need("X", 8, any_of=(1, 2), at_least=9, why="So.", optional=True),
+            "KVM_CAP_X with 0x8 and one of 0x1, 0x2 and at least 9",
+        ),
+        (Need("MEMORY_ATTRIBUTES", 8), "KVM_CAP_MEMORY_ATTRIBUTES with 0x8 (PRIVATE)"),
+        (Need("MEMORY_ATTRIBUTES", 9), "KVM_CAP_MEMORY_ATTRIBUTES with 0x9 (PRIVATE|0x1)"),
+        (Need("a\nb"), r"KVM_CAP_a\nb"),
     ],
 )
 def test_a_need_as_text(need: Need, text: str) -> None:

@@ -27,6 +27,7 @@ from gmemflags import (
 from gmemflags._mainline import FirecrackerFlag
 from gmemflags.testing import FakeBackend
 from tests.kernels import KERNELS, outcome
+from tests.trees import flag_class
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -72,8 +73,10 @@ def test_facts_are_unknown_unless_given() -> None:
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ({"vm_type": "0"}, "vm_type must be an int, not '0'"),
-        ({"vm_type": True}, "vm_type must be an int, not True"),
+        ({"vm_type": "0"}, r"vm_type must be an int in \[0, 2\*\*64\), not '0'"),
+        ({"vm_type": True}, r"vm_type must be an int in \[0, 2\*\*64\), not True"),
+        ({"vm_type": -1}, r"vm_type must be an int in \[0, 2\*\*64\), not -1"),
+        ({"vm_type": 1 << 64}, rf"vm_type must be an int in \[0, 2\*\*64\), not {1 << 64}"),
         ({"machine": 3}, "machine must be a str, not 3"),
         ({"kernel": b"6.18"}, "kernel must be a str, not b'6.18'"),
     ],
@@ -177,22 +180,75 @@ def test_a_high_word_wider_than_a_word_is_refused(raw: int) -> None:
     assert (caught.value.capability, caught.value.raw) == ("GUEST_MEMFD_FLAGS_HI", raw)
 
 
-@pytest.mark.parametrize("number", NUMBERS.values())
-@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOTTY, errno.EBADF])
-def test_a_failed_call_fails_the_query(number: int, code: int) -> None:
-    """Whichever capability it was: a support with a hole would say "unsupported"."""
+CODES = [errno.EIO, errno.EACCES, errno.ENOTTY, errno.EBADF, errno.EINVAL]
+
+
+@pytest.mark.parametrize("number", [234, 244, 300])
+@pytest.mark.parametrize("code", CODES)
+def test_a_failed_enumeration_fails_the_query(number: int, code: int) -> None:
+    """A support without an answer to one of these would say "unsupported"."""
     failure = OSError(code, os.strerror(code))
     with pytest.raises(CapabilityQueryError) as caught:
-        query(FakeBackend({234: 1, 244: 3, number: failure}))
+        query(FakeBackend({234: 1, 244: 3, 300: 0, number: failure}), WITH_HI)
     assert (caught.value.errno, caught.value.number) == (code, number)
 
 
-def test_the_query_stops_at_the_first_failure() -> None:
-    """After EIO nothing else is asked."""
-    backend = FakeBackend({233: OSError(errno.EIO, "gone")})
+@pytest.mark.parametrize("capability", ["USER_MEMORY2", "MEMORY_ATTRIBUTES", "VM_TYPES"])
+@pytest.mark.parametrize("code", CODES)
+def test_an_answer_that_failed_keeps_to_itself(capability: str, code: int) -> None:
+    """It is not known, which is neither 0 nor a yes; all others are asked and kept."""
+    failure = OSError(code, os.strerror(code))
+    backend = FakeBackend({234: 1, 244: 3, NUMBERS[Capability(capability)]: failure})
+    support = query(backend)
+    assert (support.mask, support.guest_memfd) == (3, True)
+    assert support.errors == {capability: code}
+    assert capability not in support.answers
+    assert support.answer(capability) is None
+    assert backend.asked == [231, 233, 234, 235, 244]
+
+
+@pytest.mark.parametrize("number", [131, 243])
+def test_what_arm64_refuses_at_system_scope_is_no_failure(number: int) -> None:
+    """MSI_DEVID and ARM_CACHEABLE_PFNMAP_SUPPORTED are EINVAL there, and a VM answers them."""
+    catalog = numbered(OF_ARM64=number)
+    backend = FakeBackend(
+        {234: 1, 244: 3, number: OSError(errno.EINVAL, "Invalid argument")},
+        scope=Scope.SYSTEM,
+        host=HostFacts(machine="aarch64"),
+    )
+    support = query(backend, catalog)
+    assert (support.mask, support.errors) == (3, {"OF_ARM64": errno.EINVAL})
+
+
+def test_the_query_stops_at_the_first_failed_enumeration() -> None:
+    """After EIO for GUEST_MEMFD nothing else is asked."""
+    backend = FakeBackend({234: OSError(errno.EIO, "gone")})
     with pytest.raises(CapabilityQueryError):
         query(backend)
-    assert backend.asked == [231, 233]
+    assert backend.asked == [231, 233, 234]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {"GUEST_MEMFD": 5},
+        {"GUEST_MEMFD_FLAGS": 22},
+        {"USER_MEMORY2": 22},
+        {"VM_TYPES": -22},
+        {"VM_TYPES": True},
+        {"VM_TYPES": "EINVAL"},
+    ],
+)
+def test_errors_of_a_support_are_errnos_of_what_was_not_answered(errors: Any) -> None:
+    """Not of what enumerates flags, nor of what has an answer."""
+    with pytest.raises(ValueError, match=r"^errors\['\w+'\] cannot be "):
+        Support(answers={"USER_MEMORY2": 1}, errors=errors, scope=Scope.VM, catalog=MAINLINE)
+
+
+def test_an_error_of_what_the_catalog_does_not_number() -> None:
+    """As little as an answer to it."""
+    with pytest.raises(CatalogError, match="which has no number here"):
+        Support(answers={}, errors={"USERFAULT": 22}, scope=Scope.VM, catalog=MAINLINE)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -276,6 +332,56 @@ def test_answers_are_read_as_masks() -> None:
     assert support.answer(Capability.VM_TYPES) == 1 << 31
     assert support.answer("MEMORY_ATTRIBUTES") == 0
     assert support.answer(Capability.USER_MEMORY2) is None
+
+
+@pytest.mark.parametrize(
+    "capability",
+    [Capability.VM_TYPES, "VM_TYPES", "KVM_CAP_VM_TYPES"],
+    ids=["member", "name", "full name"],
+)
+def test_a_capability_is_asked_for_by_any_of_its_names(capability: str) -> None:
+    """With or without the kernel's prefix, in answers, errors and catalogs alike."""
+    assert support_of(VM_TYPES=5).answer(capability) == 5
+    support = Support(answers={"KVM_CAP_VM_TYPES": 5}, scope=Scope.VM, catalog=MAINLINE)
+    assert support.answer(capability) == 5
+    catalog = Catalog("t", GuestMemfdFlag, {"KVM_CAP_GUEST_MEMFD": 234, f"{capability}": 235})
+    assert query(FakeBackend({234: 1, 235: 5}), catalog).answer(capability) == 5
+    assert query(FakeBackend({234: 1}), catalog).guest_memfd is True
+
+
+@pytest.mark.parametrize("name", ["USERFAULT", "vm_types", "", "KVM_CAP_KVM_CAP_VM_TYPES"])
+def test_an_unknown_capability_has_no_answer(name: str) -> None:
+    """A typo is an error, and never "not asked"."""
+    with pytest.raises(CatalogError, match=r"^catalog linux-mainline: no capability"):
+        support_of(VM_TYPES=5).answer(name)
+
+
+@pytest.mark.parametrize("vm_type", [0, 4, 1 << 31])
+def test_a_support_of_system_scope_has_no_vm_type(vm_type: int) -> None:
+    """/dev/kvm answers for VMs of all types: a rule for some of them would be applied wrongly."""
+    host = HostFacts(machine="x86_64", vm_type=vm_type)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        Support(answers={}, scope=Scope.SYSTEM, host=host, catalog=MAINLINE)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        FakeBackend({}, scope=Scope.SYSTEM, host=host)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        evolve(query(FakeBackend({}, host=host)), scope=Scope.SYSTEM)
+
+
+@pytest.mark.parametrize("flag", [FirecrackerFlag.NO_DIRECT_MAP, FirecrackerFlag.WRITE])
+def test_a_flag_of_another_tree_has_no_state(flag: FirecrackerFlag) -> None:
+    """Where the catalog calls the bit otherwise; where it has no name, the bit is asked about."""
+    named = evolve(
+        MAINLINE,
+        flags=flag_class({"MMAP": 1, "INIT_SHARED": 2, "HUGE_PAGES": 4, "DIRECT": 8}),
+        name="other",
+    )
+    support = query(FakeBackend.narrow(0xF), named)
+    with pytest.raises(InvalidMaskError, match=rf"^FirecrackerFlag\.{flag.name} "):
+        support.state(flag)
+    assert support.state(int(flag)) is BitState.SUPPORTED
+    assert query(FakeBackend.narrow(0xF)).state(flag) is BitState.SUPPORTED
+    assert support.state(FirecrackerFlag.MMAP) is BitState.SUPPORTED
 
 
 @pytest.mark.parametrize("name", [HI, "USERFAULT"])

@@ -1,17 +1,33 @@
 """Lint: each check finds its one fault, and what ships has none."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from attrs import evolve, field, frozen
 
-from gmemflags import MAINLINE, Always, Capability, Catalog, Excludes, Need, Never, Profile, Refused, Request, Requires, Stage, lint
-from gmemflags import Hosts, Rule
-from gmemflags._mainline import SHIPPED
-from gmemflags import FlagWord
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Capability,
+    Catalog,
+    Excludes,
+    FlagWord,
+    Hosts,
+    Need,
+    Never,
+    Profile,
+    Refused,
+    Request,
+    Requires,
+    Rule,
+    Stage,
+    format_rule,
+    lint,
+)
+from gmemflags._format import format_hosts
+from tests.trees import SAID, flag_class, tree_of
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 ARM = Hosts(machines=("aarch64",))
 
 
@@ -24,8 +40,6 @@ class Flag(FlagWord):
 
 
 FOO, BAR, BAZ = Flag.FOO, Flag.BAR, Flag.BAZ
-
-
 TREE = Catalog("a-tree", Flag, MAINLINE.capabilities)
 
 
@@ -34,10 +48,16 @@ def linted(*rules: Rule) -> tuple[str, ...]:
     return lint(evolve(TREE, rules=rules))
 
 
-@pytest.mark.parametrize("catalog", SHIPPED, ids=lambda c: c.name)
-def test_what_ships_is_clean(catalog: Catalog) -> None:
-    """No fault in any catalog of the library."""
-    assert lint(catalog) == ()
+def test_mainline_is_clean() -> None:
+    """No fault in what nobody can choose."""
+    assert lint(MAINLINE) == ()
+
+
+def test_the_one_doubt_of_firecrackers_catalog() -> None:
+    """That tree took the number before mainline gave it to another capability."""
+    assert lint(FIRECRACKER_SECRET_FREE) == (
+        "KVM_CAP_USERFAULT has the number 245, which is KVM_CAP_ARM_SEA_TO_USER in mainline",
+    )
 
 
 CLEAN: dict[str, tuple[Rule, ...]] = {
@@ -168,14 +188,14 @@ def test_a_flag_that_rules_together_make_impossible() -> None:
 
 def test_a_flag_that_nobody_can_hold_may_be_bit_0() -> None:
     """No bit is taken for granted."""
-    catalog = evolve(MAINLINE, name="t", rules=[Never(1, **SAID)], profiles=[])
-    assert lint(catalog) == ("no mask can hold MMAP (bit 0, 0x1)",)
+    names = tree_of(flag_class({"LOW": 1, "FOO": 4}), Never(1, **SAID))
+    assert lint(names) == ("no mask can hold LOW (bit 0, 0x1)",)
 
 
 def test_no_mask_is_valid() -> None:
     """Not even 0: then no flag can be held either."""
     assert linted(Always(FOO, **SAID), Excludes(FOO, BAR, **SAID), Always(BAR, **SAID)) == (
-        "no mask at all is valid on any host",
+        "no mask can be bound on any host",
         "no mask can hold FOO (bit 2, 0x4)",
         "no mask can hold BAR (bit 3, 0x8)",
         "no mask can hold BAZ (bit 40, 0x10000000000)",
@@ -188,7 +208,7 @@ def test_no_mask_is_valid_on_one_kind_of_host() -> None:
         Always(FOO, hosts=ARM, **SAID),
         Never(FOO, hosts=Hosts(vm_types=(5,)), **SAID),
     ]
-    assert linted(*rules) == ("no mask at all is valid on aarch64, VM type 5",)
+    assert linted(*rules) == ("no mask can be bound on aarch64, VM type 5",)
 
 
 def test_no_mask_is_valid_on_any_kind_of_host() -> None:
@@ -196,10 +216,10 @@ def test_no_mask_is_valid_on_any_kind_of_host() -> None:
     here = Hosts(machines=("aarch64",), vm_types=(5,))
     rules = [Always(FOO, **SAID), Never(FOO, **SAID), Never(BAR, hosts=here, **SAID)]
     assert linted(*rules)[:4] == (
-        "no mask at all is valid on aarch64, VM type 5",
-        "no mask at all is valid on aarch64, other VM types",
-        "no mask at all is valid on other machines, VM type 5",
-        "no mask at all is valid on other machines, other VM types",
+        "no mask can be bound on aarch64, VM type 5",
+        "no mask can be bound on aarch64, other VM types",
+        "no mask can be bound on other machines, VM type 5",
+        "no mask can be bound on other machines, other VM types",
     )
 
 
@@ -230,12 +250,14 @@ def test_rules_of_other_hosts_do_not_add_up() -> None:
 def test_all_faults_of_all_rules() -> None:
     """Nothing stops at the first."""
     found = linted(Never(1 << 7, why="", source=""), Never(0, **SAID))
-    assert sorted(found) == sorted((
-        "rule 'no mask takes 0x80' has no why",
-        "rule 'no mask takes 0x80' has no source",
-        f"rule 'no mask takes 0x80' speaks of {UNNAMED}",
-        "rule 'no mask takes 0' has an empty mask",
-    ))
+    assert sorted(found) == sorted(
+        (
+            "rule 'no mask takes 0x80' has no why",
+            "rule 'no mask takes 0x80' has no source",
+            f"rule 'no mask takes 0x80' speaks of {UNNAMED}",
+            "rule 'no mask takes 0' has an empty mask",
+        )
+    )
 
 
 @frozen
@@ -244,9 +266,13 @@ class Odd(Rule):
 
     mask: int = field(default=0)
 
-    def clauses(self, may: int) -> list[tuple[int, tuple[int, ...]]]:
+    def holds(self, mask: int) -> bool:
+        """On every mask."""
+        return mask >= 0
+
+    def clauses(self, may: int) -> list[tuple[int, int, int, tuple[int, ...]]]:
         """It never asks for anything."""
-        return []
+        return [(may, 0, 0, ())][:0]
 
     @property
     def operands(self) -> tuple[int, ...]:
@@ -267,29 +293,119 @@ def test_a_mainline_with_a_slip() -> None:
     assert lint(slip) == ("rule '0x4 requires MMAP' speaks of bit 2 (0x4, not named by t)",)
 
 
-def test_mainlines_name_is_mainlines() -> None:
-    """Its flags would be told as those of mainline; an equal catalog is no other one."""
-    other = evolve(MAINLINE, rules=())
-    assert lint(other) == (
-        "the name linux-mainline belongs to the catalog that comes with this library",
-    )
-    assert lint(evolve(MAINLINE)) == ()
+@pytest.mark.parametrize("shipped", [MAINLINE, FIRECRACKER_SECRET_FREE], ids=lambda c: c.name)
+def test_the_name_of_a_shipped_catalog_is_its_own(shipped: Catalog) -> None:
+    """Another one of that name would be told as it; an equal catalog is no other one."""
+    other = evolve(shipped, profiles=[])
+    told = f"the name {shipped.name} belongs to the catalog that comes with this library"
+    assert told in lint(other)
+    assert told not in lint(evolve(shipped))
 
 
 @pytest.mark.parametrize(
-    ("number", "owner"),
+    "name",
     [
-        (100, "another capability"),
-        (243, "another capability"),
-        (245, "KVM_CAP_ARM_SEA_TO_USER"),
-        (249, "KVM_CAP_S390_HPAGE_2G"),
+        "linux-mainline\u200b",
+        "linux\u2010mainline",
+        "linux_mainline",
+        "Linux-Mainline",
+        "l\u0456nux-mainline",
+        "linux-ma\uff49nline",
+        "linux-mainline ",
+        "linux-mainline2",
+        "firecracker-secret_free",
+        "firecracker-secret-fr\u0435e",
+    ],
+    ids=ascii,
+)
+def test_a_name_that_looks_like_a_shipped_one(name: str) -> None:
+    """A reader would take its answers for mainline's."""
+    found = lint(evolve(TREE, name=name))
+    assert [text for text in found if " imitates " in text]
+    assert all(text.isprintable() for text in found)
+
+
+@pytest.mark.parametrize("name", ["a-tree", "linux-next", "linux", "kvm-mainline-arm64", "acme"])
+def test_a_name_of_its_own(name: str) -> None:
+    """Other trees of Linux may be called so."""
+    assert lint(evolve(TREE, name=name)) == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (245, "which is KVM_CAP_ARM_SEA_TO_USER in mainline"),
+        (246, "which is KVM_CAP_S390_USER_OPEREXEC in mainline"),
+        (251, "which is KVM_CAP_ARM_PMU_V3_STRICT in mainline"),
+        (231, "which is KVM_CAP_USER_MEMORY2 in mainline"),
+        (244, "which is KVM_CAP_GUEST_MEMFD_FLAGS in mainline"),
+        (252, "which mainline has given to no capability as of Linux 7.3"),
+        ((1 << 31) - 1, "which mainline has given to no capability as of Linux 7.3"),
     ],
 )
-def test_a_number_of_flags_hi_that_belongs_to_another(number: int, owner: str) -> None:
-    """On a kernel that has that capability its answer would become flags."""
-    tree = evolve(TREE, capabilities={Capability.GUEST_MEMFD_FLAGS_HI: number})
-    assert lint(tree) == (f"FLAGS_HI has the number {number}, which is {owner} in mainline",)
-    assert lint(evolve(tree, capabilities={Capability.GUEST_MEMFD_FLAGS_HI: 250})) == ()
+@pytest.mark.parametrize("name", [Capability.GUEST_MEMFD_FLAGS_HI, "X"])
+def test_a_number_that_is_anothers_or_nobodys(name: str, number: int, told: str) -> None:
+    """On a kernel that has another capability there, its answer would become flags."""
+    tree = evolve(TREE, capabilities={name: number})
+    assert lint(tree) == (f"KVM_CAP_{name} has the number {number}, {told}",)
+
+
+@pytest.mark.parametrize("name", list(MAINLINE.capabilities))
+def test_a_capability_of_mainline_by_another_number(name: str) -> None:
+    """What the host answers there is not what the library asks for."""
+    (told,) = lint(evolve(TREE, capabilities={name: 100}))
+    assert told == (f"KVM_CAP_{name} has the number 100, which is another capability in mainline")
+
+
+def test_a_number_of_a_capability_that_this_library_does_not_know() -> None:
+    """MSI_DEVID is 131 in every kernel, and nothing is wrong with asking for it."""
+    assert lint(evolve(TREE, capabilities={**MAINLINE.capabilities, "MSI_DEVID": 131})) == ()
+
+
+@pytest.mark.parametrize("index", range(len(MAINLINE.rules)))
+def test_a_rule_of_mainline_that_a_tree_leaves_out(index: int) -> None:
+    """A tree with mainline's flags has mainline's rules; each that is missing is told."""
+    rules = [rule for n, rule in enumerate(MAINLINE.rules) if n != index]
+    (told,) = lint(evolve(MAINLINE, name="t", rules=rules))
+    left_out = MAINLINE.rules[index]
+    assert told == (
+        f"mainline's rule {format_rule(left_out)!r} (at {left_out.stage},"
+        f" {format_hosts(left_out.hosts)}) is left out"
+    )
+
+
+def test_a_rule_of_mainline_in_other_words_is_not_left_out() -> None:
+    """Why and source are the author's, and arm64 is aarch64."""
+    reworded = [
+        evolve(rule, why="So.", source="here", hosts=evolve(rule.hosts, machines=["arm64"]))
+        if rule.hosts.machines
+        else rule
+        for rule in MAINLINE.rules
+    ]
+    assert lint(evolve(MAINLINE, name="t", rules=reworded)) == ()
+
+
+def test_rules_of_flags_that_a_tree_does_not_have_are_not_left_out() -> None:
+    """Bit 0 of a tree may be something else, and then mainline's rules say nothing of it."""
+    assert lint(tree_of(flag_class({"ALLOW_HUGEPAGE": 1, "OTHER": 2}))) == ()
+    (told,) = lint(tree_of(flag_class({"MMAP": 1, "OTHER": 2}), *MAINLINE.rules[1:2]))
+    assert "every mask needs MMAP" in told
+
+
+@pytest.mark.parametrize("machine", ["aarch46", "arm", "x86 64", "quantum", ""])
+def test_a_machine_name_that_is_not_known(machine: str) -> None:
+    """A rule about it leaves every host open, so it is a slip or has a reason."""
+    (told,) = linted(Never(FOO, hosts=Hosts(machines=(machine,)), **SAID))
+    assert told.endswith(f"speaks of machine {machine}, which is not a known name")
+
+
+@pytest.mark.parametrize(
+    "machine",
+    ["arm64", "AARCH64", " armv8b", "amd64", "i386", "i686", "riscv64", "ppc64le", "s390"],
+)
+def test_a_machine_name_that_is_known(machine: str) -> None:
+    """In any case, and by any of its kernel's names."""
+    assert linted(Never(FOO, hosts=Hosts(machines=(machine,)), **SAID)) == ()
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -313,7 +429,7 @@ def test_a_rule_that_is_there_twice(times: int) -> None:
 def test_a_profile_that_no_host_can_meet(request_: Request, fault: str) -> None:
     """It would be refused everywhere."""
     rules = [Requires(FOO, all_of=BAR, **SAID), Excludes(FOO, BAZ, **SAID)]
-    tree = evolve(TREE, rules=rules, capabilities={"Y": None, "Z": 300})
+    tree = evolve(TREE, rules=rules, capabilities={"Y": None, "Z": 100})
     assert lint(evolve(tree, profiles=[Profile("p", request_, "A use.")])) == (
         f"profile p {fault}",
     )
@@ -334,7 +450,7 @@ def test_a_catalog_without_a_name() -> None:
 
 def test_a_profile_that_some_host_can_meet() -> None:
     """One kind of host is enough, and what is missing may be added or asked for."""
-    rule = Never(FOO, hosts=Hosts(machines=("m",)), **SAID)
+    rule = Never(FOO, hosts=Hosts(machines=("s390x",)), **SAID)
     request = Request(required=FOO, needs=[Need("Z")])
-    tree = evolve(TREE, rules=[rule], capabilities={"Z": 300})
+    tree = evolve(TREE, rules=[rule], capabilities={"Z": 100})
     assert lint(evolve(tree, profiles=[Profile("p", request, "A use.")])) == ()

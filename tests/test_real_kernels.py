@@ -5,10 +5,25 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, Catalog, Excludes, GuestMemfdFlag, HostFacts, Prerequisites, Reason, Request, Requires, Scope, Stage, Support, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Catalog,
+    Excludes,
+    FlagWord,
+    GuestMemfdFlag,
+    HostFacts,
+    Prerequisites,
+    Reason,
+    Request,
+    Requires,
+    Scope,
+    Stage,
+    Support,
+    query,
+    resolve,
+)
 from gmemflags._mainline import FirecrackerFlag
-from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
 ADD = Prerequisites.ADD

@@ -8,7 +8,17 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import Capability, GuestMemfdFlag, InvalidMaskError, Need, Prerequisites, Profile, Request, Scope, Stage
+from gmemflags import (
+    Capability,
+    GuestMemfdFlag,
+    InvalidMaskError,
+    Need,
+    Prerequisites,
+    Profile,
+    Request,
+    Scope,
+    Stage,
+)
 from gmemflags._mainline import FirecrackerFlag
 
 F = GuestMemfdFlag
@@ -17,12 +27,12 @@ NO_MASKS = [-1, 1 << 64, True, 1.0, "MMAP", None]
 
 
 def test_nothing_is_asked_by_default() -> None:
-    """A request without arguments wants a file with no flag, on a VM, that can be bound."""
+    """A request without arguments asks for a file without flags that can be used, on a VM."""
     request = Request()
     assert (request.required, request.preferred, request.forbidden) == (0, (), 0)
     assert (request.needs, request.digest, request.flag_names) == ((), None, frozenset())
     assert request.prerequisites is Prerequisites.REFUSE
-    assert request.until is Stage.BIND
+    assert request.until is Stage.ACCESS
     assert request.scope is Scope.VM
 
 
@@ -34,7 +44,7 @@ def test_everything_is_kept() -> None:
         forbidden=1 << 63,
         needs=[Need("USERFAULT")],
         prerequisites=Prerequisites.ADD,
-        until=Stage.ACCESS,
+        until=Stage.BIND,
         scope=Scope.SYSTEM,
         digest="0123",
         flag_names=[(8, "WRITE")],
@@ -43,7 +53,7 @@ def test_everything_is_kept() -> None:
     assert {type(mask) for mask in (request.required, *request.preferred)} == {int}
     assert request.needs == (Need("USERFAULT"),)
     assert request.prerequisites is Prerequisites.ADD
-    assert request.until is Stage.ACCESS
+    assert request.until is Stage.BIND
     assert request.scope is Scope.SYSTEM
     assert request.digest == "0123"
     assert request.flag_names == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
@@ -175,7 +185,7 @@ def test_a_need_may_have_the_kernels_full_name() -> None:
 @pytest.mark.parametrize("capability", [231, None, b"X"])
 def test_a_need_names_a_capability(capability: object) -> None:
     """A number is another question."""
-    with pytest.raises(TypeError, match="capabilities by their names are wanted, not "):
+    with pytest.raises(TypeError, match="capabilities are wanted by their names, not "):
         cast("Any", Need)(capability)
 
 

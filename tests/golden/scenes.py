@@ -73,7 +73,9 @@ def why(support: Support, bit: int, **request: Any) -> Callable[[], str]:
 
 def problem(support: Support, **request: Any) -> Callable[[], str]:
     """The first problem of a refusal."""
-    return lambda: without_digests(resolve(support, Request(**request)).problems[0].message, support)
+    return lambda: without_digests(
+        resolve(support, Request(**request)).problems[0].message, support
+    )
 
 
 LISTS_BOTH = query(FakeBackend.narrow(3))
@@ -285,9 +287,7 @@ POOLS: Texts = {
         )
     ),
     "pair: another type of VM": lambda: str(
-        compare(
-            named("A", 2), evolve(named("B", 2), host=evolve(named("B", 2).host, vm_type=None))
-        )
+        compare(named("A", 2), evolve(named("B", 2), host=evolve(named("B", 2).host, vm_type=None)))
     ),
     "pair: other capabilities": lambda: str(
         compare(

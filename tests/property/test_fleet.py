@@ -6,8 +6,19 @@ from attrs import evolve
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, Baseline, Catalog, Comparison, Relation, Request, Support, baseline, compare, resolve
-from gmemflags import Hosts
+from gmemflags import (
+    MAINLINE,
+    Baseline,
+    Catalog,
+    Comparison,
+    Hosts,
+    Relation,
+    Request,
+    Support,
+    baseline,
+    compare,
+    resolve,
+)
 from tests.records.values import FLAGS, FLAGS_HI, common, pools, requests, trees
 from tests.strategies import MASK, WORD, bits
 

@@ -11,7 +11,19 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import NegotiationError, Prerequisites, Problem, Reason, Request, Resolution, Role, Support, bits, negotiate, resolve
+from gmemflags import (
+    NegotiationError,
+    Prerequisites,
+    Problem,
+    Reason,
+    Request,
+    Resolution,
+    Role,
+    Support,
+    bits,
+    negotiate,
+    resolve,
+)
 from tests.property.exhaustive import random_case
 from tests.property.test_negotiation_proof import readable, request_of, support_of
 from tests.strategies import masks

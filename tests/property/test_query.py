@@ -17,7 +17,7 @@ from gmemflags import (
     query,
 )
 from gmemflags.testing import FakeBackend
-from tests.strategies import BITS, MASK, WORD, longs, masks, signed, words
+from tests.strategies import BITS, WORD, longs, masks, signed, words
 
 HI = 300  # a number that no mainline kernel has given to anything
 WITH_HI = evolve(
@@ -28,11 +28,13 @@ WITH_HI = evolve(
 def asked(flags: int, flags_hi: int | None) -> Support | None:
     """What a host said that answers these C longs; None if an answer was refused."""
     answers = {234: 1, 244: flags} | ({} if flags_hi is None else {HI: flags_hi})
+    refused: object = None
     try:
         return query(FakeBackend(answers), MAINLINE if flags_hi is None else WITH_HI)
     except InconsistentAnswerError as error:
-        assert error.raw in {flags, flags_hi}
-        return None
+        refused = error.raw
+    assert refused in {flags, flags_hi}
+    return None
 
 
 supports = st.builds(asked, longs, st.none() | longs).filter(lambda support: support is not None)

@@ -18,11 +18,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmemflags
-from gmemflags import CapabilityQueryError, CatalogError, GmemFlagsError, GuestMemfdCreateError, KvmUnavailableError, NegotiationTooHardError, PoolError, RecordError, Unavailable
-from gmemflags import MAINLINE, Always, Capability, Excludes, FlagSyntaxError, GuestMemfdFlag, HostFacts, InconsistentAnswerError, InvalidMaskError, Need, NegotiationError, Never, Outcome, Problem, Profile, Reason, Refused, Request, Requires, Role, Scope, Stage, Suggestion, Support, baseline, compare, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE, Hosts, Rule
-from gmemflags._values import FrozenDict
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Capability,
+    CapabilityQueryError,
+    CatalogError,
+    Excludes,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    GuestMemfdFlag,
+    HostFacts,
+    Hosts,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    Need,
+    NegotiationError,
+    NegotiationTooHardError,
+    Never,
+    Outcome,
+    PoolError,
+    Problem,
+    Profile,
+    Reason,
+    RecordError,
+    Refused,
+    Request,
+    Requires,
+    Role,
+    Rule,
+    Scope,
+    Stage,
+    Suggestion,
+    Support,
+    Unavailable,
+    baseline,
+    compare,
+    query,
+    resolve,
+)
 from gmemflags._masks import flag_class
+from gmemflags._values import FrozenDict
 from gmemflags.testing import FakeBackend
 from tests.strategies import answer_words, masks
 
