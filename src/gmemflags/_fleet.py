@@ -13,9 +13,10 @@ baseline of 3 hosts: no flag (0x0)
   1 of 3 lacks INIT_SHARED (bit 1, 0x2): c
 >>> print(compare(query(FakeBackend.narrow(0x3)), query(FakeBackend.narrow(0x2))))
 not safe: from a fake host to a fake host: 2 lost
-  lost: MMAP (bit 0, 0x1) is unsupported there
-  lost: INIT_SHARED (bit 1, 0x2) is listed there, and no mask until access holds it: INIT_SHARED \
-requires MMAP (Memory that starts shared is of no use where nothing can map it (mmap: ENODEV))
+  lost: MMAP (bit 0, 0x1) is unsupported on the second host
+  lost: INIT_SHARED (bit 1, 0x2) is listed on the second host, and no mask until access holds it: \
+INIT_SHARED requires MMAP (Memory that starts shared is of no use where nothing can map it (mmap: \
+ENODEV))
 """
 
 from __future__ import annotations
@@ -345,11 +346,11 @@ class Loss:
 
 
 def _lost(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.a, comparison.b))
+    return tuple(_losses(comparison.a, comparison.b, "on the second host", "on the first"))
 
 
 def _gained(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.b, comparison.a))
+    return tuple(_losses(comparison.b, comparison.a, "on the first host", "on the second"))
 
 
 def _find_doubts(comparison: Comparison) -> tuple[str, ...]:
@@ -420,23 +421,21 @@ def compare(a: Support, b: Support) -> Comparison:
     return Comparison(a=a, b=b)
 
 
-def _losses(here: Support, there: Support) -> Iterator[Loss]:
+def _losses(here: Support, there: Support, on_other: str, on_this: str) -> Iterator[Loss]:
     budget = Budget()
     catalog = here.catalog
     for bit in bits(here.mask):
         what = describe(bit, catalog)
         if not bit & there.mask:
             state = there.state(bit)
-            yield Loss(bits=bit, message=f"{what} is {state} there")
+            yield Loss(bits=bit, message=f"{what} is {state} {on_other}")
             continue
         for stage in Stage if bit & catalog.named else ():
             if obstacle(here, bit, stage, budget) is None:
                 rules = obstacle(there, bit, stage, budget)
                 if rules is not None:
                     because = rules_with_why(rules, catalog)
-                    message = (
-                        f"{what} is listed there, and no mask until {stage} holds it: {because}"
-                    )
+                    message = f"{what} is listed {on_other}, and no mask until {stage} holds it: {because}"
                     yield Loss(bits=bit, rules=rules, message=message)
                     break
     for name, raw in here.answers.items():
@@ -448,7 +447,7 @@ def _losses(here: Support, there: Support) -> Iterator[Loss]:
             missing = 0  # it is a yes if it is not 0
         if missing:
             answer = "not known" if other is None else f"{other:#x}"
-            message = f"KVM_CAP_{quote(name)} is {answer} there, and {mine:#x} here"
+            message = f"KVM_CAP_{quote(name)} is {answer} {on_other}, and {mine:#x} {on_this}"
             yield Loss(capability=name, bits=missing, message=message)
 
 
