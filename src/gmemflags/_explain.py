@@ -434,7 +434,9 @@ def asked(support: Support, request: Request) -> str:
     parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
     if request.forbidden:
         parts.append(f"forbidden {describe_mask(request.forbidden, catalog)}")
-    parts += [f"needs {format_need(need)}" for need in request.needs]
+    parts += [
+        f"{'optional' if need.optional else 'needs'} {format_need(need)}" for need in request.needs
+    ]
     if request.prerequisites is Prerequisites.ADD:
         parts.append("prerequisites added")
     if request.until is not Stage.ACCESS:
