@@ -335,6 +335,8 @@ def test_a_bit_without_a_name_in_a_rule_of_a_tree() -> None:
         (Hosts(machines=("x86_64", "i686")), "machine x86_64 or i686"),
         (Hosts(vm_types=(4, 5)), "VM type 4 or 5"),
         (Hosts(machines=("s390x",), vm_types=(0,)), "machine s390x, VM type 0"),
+        (Hosts(vm_types=(1 << 31, 255)), "VM type 0x80000000 or 255"),
+        (Hosts(machines=("a\nb",)), r"machine a\nb"),
     ],
 )
 def test_hosts_as_text(hosts: Hosts, text: str) -> None:
