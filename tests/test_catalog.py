@@ -30,8 +30,8 @@ from gmemflags import (
     Scope,
     Stage,
 )
-from gmemflags._masks import flag_class
 from tests.strategies import catalog_of
+from tests.trees import flag_class
 
 
 class Flag(FlagWord):
@@ -93,6 +93,22 @@ def test_capabilities_are_kept_by_plain_name() -> None:
     assert by_member == Catalog("t", Flag, {"GUEST_MEMFD": 234})
 
 
+@pytest.mark.parametrize("name", list(Capability))
+def test_the_kernels_full_name_of_a_capability_is_the_same_key(name: Capability) -> None:
+    """KVM_CAP_GUEST_MEMFD read as another capability would say that there is no guest_memfd."""
+    full = Catalog("t", Flag, {f"KVM_CAP_{name}": 234})
+    assert full == Catalog("t", Flag, {name: 234})
+    assert full.digest == Catalog("t", Flag, {name: 234}).digest
+    assert dict(full.capabilities) == {name.value: 234}
+
+
+def test_a_capability_by_both_of_its_names() -> None:
+    """Two numbers for one capability cannot both be asked."""
+    with pytest.raises(CatalogError) as caught:
+        Catalog("t", Flag, {"X": 1, "KVM_CAP_X": 2})
+    assert str(caught.value) == "catalog t: capability X is numbered twice"
+
+
 def test_profiles_may_come_as_a_mapping() -> None:
     """Under its own name each, as the catalog itself has them; another key is a mistake."""
     assert Catalog("t", Flag, {}, (), {"all": PROFILE}).profiles == {"all": PROFILE}
@@ -135,7 +151,7 @@ def test_flags_that_are_no_flag_class(flags: object, shown: str) -> None:
 def test_a_flag_class_without_flags() -> None:
     """It is a FlagWord class, so the error does not say that it is none."""
     with pytest.raises(CatalogError) as caught:
-        Catalog("t", flag_class("Empty", {}), {})
+        Catalog("t", flag_class({}, "Empty"), {})
     assert str(caught.value) == "catalog t: Empty names no flag"
 
 
@@ -232,11 +248,9 @@ def test_an_error_names_the_catalog() -> None:
 
 CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "name": lambda c: evolve(c, name="b-tree"),
-    "flag name": lambda c: evolve(c, flags=flag_class("Flag", {"FOO": 4, "BAZ": 1 << 63})),
-    "flag bit": lambda c: evolve(c, flags=flag_class("Flag", {"FOO": 4, "BAR": 1 << 62})),
-    "one flag more": lambda c: evolve(
-        c, flags=flag_class("Flag", {"FOO": 4, "BAR": 1 << 63, "BAZ": 8})
-    ),
+    "flag name": lambda c: evolve(c, flags=flag_class({"FOO": 4, "BAZ": 1 << 63})),
+    "flag bit": lambda c: evolve(c, flags=flag_class({"FOO": 4, "BAR": 1 << 62})),
+    "one flag more": lambda c: evolve(c, flags=flag_class({"FOO": 4, "BAR": 1 << 63, "BAZ": 8})),
     "number": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 235, "X": None}),
     "number given": lambda c: evolve(c, capabilities={"GUEST_MEMFD": 234, "X": 0}),
     "rule dropped": lambda c: evolve(c, rules=c.rules[1:]),
@@ -261,6 +275,8 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "need dropped": lambda c: with_request(c, needs=[]),
     "need bits": lambda c: with_request(c, needs=[Need("USERFAULT", 4, any_of=(1, 2))]),
     "need any_of": lambda c: with_request(c, needs=[Need("USERFAULT", 8)]),
+    "need at_least": lambda c: with_request(c, needs=[need(at_least=4)]),
+    "need optional": lambda c: with_request(c, needs=[need(optional=True)]),
     "need capability": lambda c: with_request(c, needs=[Need("X", 8, any_of=(1, 2))]),
     "prerequisites": lambda c: with_request(c, prerequisites=Prerequisites.ADD),
     "until": lambda c: with_request(c, until=Stage.CREATE),
@@ -268,6 +284,11 @@ CHANGES: dict[str, Callable[[Catalog], Catalog]] = {
     "digest": lambda c: with_request(c, digest="0"),
     "claims": lambda c: with_request(c, flag_names=[(1, "MMAP")]),
 }
+
+
+def need(**rest: Any) -> Need:
+    """The need of the profile, with something else."""
+    return Need("USERFAULT", 8, any_of=(1, 2), **rest)
 
 
 def with_rule(catalog: Catalog, index: int, **change: Any) -> Catalog:
@@ -364,3 +385,25 @@ def test_a_catalog_does_not_change() -> None:
         cast("Any", TREE).name = "b-tree"
     with pytest.raises(TypeError, match="does not support item assignment"):
         cast("dict[str, int | None]", TREE.capabilities)["X"] = 245
+
+
+SAME: dict[str, Callable[[Catalog], Catalog]] = {
+    "rules in another order": lambda c: evolve(c, rules=RULES[::-1]),
+    "alternatives in another order": lambda c: with_rule(c, 0, any_of=RULES[0].any_of[::-1]),
+    "sides of an exclusion": lambda c: with_rule(c, 1, a=RULES[1].b, b=RULES[1].a),
+    "another name of the machine": lambda c: with_rule(
+        c, 3, hosts=evolve(RULES[3].hosts, machines=("ARM64",))
+    ),
+    "other words": lambda c: with_rule(c, 0, why="So.", source="elsewhere"),
+    "why of a need": lambda c: with_request(c, needs=[need(why="So.")]),
+    "the full name of a need": lambda c: with_request(
+        c, needs=[Need("KVM_CAP_USERFAULT", 8, any_of=(1, 2))]
+    ),
+    "a need twice": lambda c: with_request(c, needs=[need(), need()]),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_means_the_same_has_the_same_digest(change: str) -> None:
+    """The order given, other names of a machine, and sentences mean nothing."""
+    assert SAME[change](TREE).digest == TREE.digest

@@ -182,6 +182,39 @@ def test_a_need_may_have_the_kernels_full_name() -> None:
     assert Need("KVM_CAP_USER_MEMORY2") == Need("USER_MEMORY2")
 
 
+def test_the_same_need_twice_is_one() -> None:
+    """It is asked and told once, whatever name of the capability was given."""
+    needs = [Need("X", 1), Need("Y"), Need("KVM_CAP_X", 1), Need("Y"), Need("X", 2)]
+    assert Request(needs=needs).needs == (Need("X", 1), Need("Y"), Need("X", 2))
+
+
+def test_a_need_says_what_for() -> None:
+    """By default it says nothing, asks for any answer but 0, and must be met."""
+    need = Need("X")
+    assert (need.bits, need.any_of, need.at_least) == (0, (), None)
+    assert (need.optional, need.why) == (False, "")
+    need = Need("X", 1, any_of=(2,), at_least=3, optional=True, why="So.")
+    assert (need.at_least, need.optional, need.why) == (3, True, "So.")
+
+
+@pytest.mark.parametrize("flag", [F.MMAP, F(0), F(0x40), FirecrackerFlag.WRITE])
+def test_a_guest_memfd_flag_is_no_answer_of_another_capability(flag: F) -> None:
+    """Whoever writes it wanted the flag required, and would be told yes without it."""
+    for fields in ({"bits": flag}, {"any_of": (1, flag)}):
+        with pytest.raises(InvalidMaskError, match="flags are asked for by required=, not by a"):
+            Need("GUEST_MEMFD_FLAGS", **cast("Any", fields))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("optional", 1), ("optional", "yes"), ("optional", None), ("why", None), ("why", 3)],
+)
+def test_a_need_is_optional_or_not(field: str, value: object) -> None:
+    """A number or a text would be taken for a yes."""
+    with pytest.raises(TypeError, match=f"^{field} must be a "):
+        Need("X", **cast("Any", {field: value}))
+
+
 @pytest.mark.parametrize("capability", [231, None, b"X"])
 def test_a_need_names_a_capability(capability: object) -> None:
     """A number is another question."""
@@ -326,20 +359,33 @@ def test_names_are_a_part_of_a_request() -> None:
         (Need("X", 8, any_of=(1, 2)), 8, False),
         (Need("X", 8, any_of=(1, 2)), 3, False),
         (Need("X", 8, any_of=(1, 2)), 9, True),
+        (Need("X", at_least=0), 0, True),
+        (Need("X", at_least=4), 3, False),
+        (Need("X", at_least=4), 4, True),
+        (Need("X", at_least=1 << 63), 1 << 63, True),
+        (Need("X", at_least=1 << 63), (1 << 63) - 1, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 9, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 10, True),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 0x10, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 0x18, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10, optional=True), 0x18, False),
     ],
 )
 def test_a_need_is_met(need: Need, answer: int, met: bool) -> None:
-    """By all of its bits and one whole alternative; with neither, by anything but 0."""
+    """By all of its bits, one whole alternative, and its number; with none, by anything but 0."""
     assert need.met_by(answer) is met
 
 
 @pytest.mark.parametrize("value", NO_MASKS)
 def test_a_need_is_of_masks(value: object) -> None:
-    """The guard stands before both of its fields."""
+    """The guard stands before all of its numbers."""
     with pytest.raises(InvalidMaskError):
         Need("X", cast("int", value))
     with pytest.raises(InvalidMaskError):
         Need("X", any_of=(1, cast("int", value)))
+    if value is not None:
+        with pytest.raises(InvalidMaskError):
+            Need("X", at_least=cast("int", value))
 
 
 def test_a_need_is_by_plain_name() -> None:
