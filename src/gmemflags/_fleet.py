@@ -435,7 +435,10 @@ def _losses(here: Support, there: Support, on_other: str, on_this: str) -> Itera
                 rules = obstacle(there, bit, stage, budget)
                 if rules is not None:
                     because = rules_with_why(rules, catalog)
-                    message = f"{what} is listed {on_other}, and no mask until {stage} holds it: {because}"
+                    message = (
+                        f"{what} is listed {on_other}, and no mask until {stage} holds it:"
+                        f" {because}"
+                    )
                     yield Loss(bits=bit, rules=rules, message=message)
                     break
     for name, raw in here.answers.items():

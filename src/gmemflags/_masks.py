@@ -231,7 +231,9 @@ def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, s
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
-            raise InvalidMaskError(f"{what} is a second name for a bit: it is {found[value]} already")
+            raise InvalidMaskError(
+                f"{what} is a second name for a bit: it is {found[value]} already"
+            )
         if short in found.values():
             raise InvalidMaskError(f"{what} is a second bit called {short}")
         found[value] = short
