@@ -387,12 +387,12 @@ def test_a_catalog_does_not_change() -> None:
         cast("dict[str, int | None]", TREE.capabilities)["X"] = 245
 
 
-SAME: dict[str, Callable[[Catalog], Catalog]] = {
+UNCHANGED: dict[str, Callable[[Catalog], Catalog]] = {
     "rules in another order": lambda c: evolve(c, rules=RULES[::-1]),
-    "alternatives in another order": lambda c: with_rule(c, 0, any_of=RULES[0].any_of[::-1]),
-    "sides of an exclusion": lambda c: with_rule(c, 1, a=RULES[1].b, b=RULES[1].a),
+    "alternatives in another order": lambda c: with_rule(c, 0, any_of=(2, 1)),
+    "sides of an exclusion": lambda c: with_rule(c, 1, a=1 << 5, b=Flag.FOO),
     "another name of the machine": lambda c: with_rule(
-        c, 3, hosts=evolve(RULES[3].hosts, machines=("ARM64",))
+        c, 3, hosts=Hosts(machines=("ARM64",), vm_types=(5, 4))
     ),
     "other words": lambda c: with_rule(c, 0, why="So.", source="elsewhere"),
     "why of a need": lambda c: with_request(c, needs=[need(why="So.")]),
@@ -403,7 +403,7 @@ SAME: dict[str, Callable[[Catalog], Catalog]] = {
 }
 
 
-@pytest.mark.parametrize("change", SAME)
+@pytest.mark.parametrize("change", UNCHANGED)
 def test_what_means_the_same_has_the_same_digest(change: str) -> None:
     """The order given, other names of a machine, and sentences mean nothing."""
-    assert SAME[change](TREE).digest == TREE.digest
+    assert UNCHANGED[change](TREE).digest == TREE.digest

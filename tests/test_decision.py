@@ -684,7 +684,8 @@ def test_an_optional_need_that_is_met_is_not_told() -> None:
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EIO, 0])
 def test_a_need_that_could_not_be_asked_is_not_known(code: int) -> None:
     """An error is neither a yes nor a no: it is told as it was."""
-    failed = FakeBackend({234: 1, 244: ALL, 231: OSError(code, "gone")})
+    table: dict[int, int | OSError] = {234: 1, 244: ALL, 231: OSError(code, "gone")}
+    failed = FakeBackend(table)
     (problem,) = resolve(query(failed, tree()), Request(needs=[Need("USER_MEMORY2")])).problems
     assert problem.reason is Reason.NEED_NOT_ASKED
     assert errno.errorcode.get(code, "0") in problem.message

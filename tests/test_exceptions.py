@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -186,8 +186,8 @@ def test_a_long_name_is_cut() -> None:
         lambda: Catalog(ODD, GuestMemfdFlag, {}, (), [Profile(ODD, Request(), "")] * 2),
         lambda: Support(answers={ODD: 1}, scope=Scope.VM, origin=ODD, catalog=MAINLINE),
         lambda: Support(answers={}, scope=Scope.VM, catalog=MAINLINE).answer(ODD),
-        lambda: Request(flag_names=[("X", ODD)]),
-        lambda: Request(needs=[ODD]),
+        lambda: Request(flag_names=cast("Any", [("X", ODD)])),
+        lambda: Request(needs=cast("Any", [ODD])),
     ],
     ids=range(11),
 )

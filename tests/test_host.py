@@ -183,13 +183,18 @@ def test_a_high_word_wider_than_a_word_is_refused(raw: int) -> None:
 CODES = [errno.EIO, errno.EACCES, errno.ENOTTY, errno.EBADF, errno.EINVAL]
 
 
+def failing(number: int, code: int, **rest: Any) -> FakeBackend:
+    """A backend of two flags and an empty FLAGS_HI that fails for one number."""
+    table: dict[int, int | OSError] = {234: 1, 244: 3, 300: 0}
+    return FakeBackend({**table, number: OSError(code, os.strerror(code))}, **rest)
+
+
 @pytest.mark.parametrize("number", [234, 244, 300])
 @pytest.mark.parametrize("code", CODES)
 def test_a_failed_enumeration_fails_the_query(number: int, code: int) -> None:
     """A support without an answer to one of these would say "unsupported"."""
-    failure = OSError(code, os.strerror(code))
     with pytest.raises(CapabilityQueryError) as caught:
-        query(FakeBackend({234: 1, 244: 3, 300: 0, number: failure}), WITH_HI)
+        query(failing(number, code), WITH_HI)
     assert (caught.value.errno, caught.value.number) == (code, number)
 
 
@@ -197,8 +202,7 @@ def test_a_failed_enumeration_fails_the_query(number: int, code: int) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_an_answer_that_failed_keeps_to_itself(capability: str, code: int) -> None:
     """It is not known, which is neither 0 nor a yes; all others are asked and kept."""
-    failure = OSError(code, os.strerror(code))
-    backend = FakeBackend({234: 1, 244: 3, NUMBERS[Capability(capability)]: failure})
+    backend = failing(NUMBERS[Capability(capability)], code)
     support = query(backend)
     assert (support.mask, support.guest_memfd) == (3, True)
     assert support.errors == {capability: code}
@@ -211,11 +215,7 @@ def test_an_answer_that_failed_keeps_to_itself(capability: str, code: int) -> No
 def test_what_arm64_refuses_at_system_scope_is_no_failure(number: int) -> None:
     """MSI_DEVID and ARM_CACHEABLE_PFNMAP_SUPPORTED are EINVAL there, and a VM answers them."""
     catalog = numbered(OF_ARM64=number)
-    backend = FakeBackend(
-        {234: 1, 244: 3, number: OSError(errno.EINVAL, "Invalid argument")},
-        scope=Scope.SYSTEM,
-        host=HostFacts(machine="aarch64"),
-    )
+    backend = failing(number, errno.EINVAL, scope=Scope.SYSTEM, host=HostFacts(machine="aarch64"))
     support = query(backend, catalog)
     assert (support.mask, support.errors) == (3, {"OF_ARM64": errno.EINVAL})
 

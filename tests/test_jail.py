@@ -12,8 +12,8 @@ import os, resource, sys
 from errno import EINVAL, EMFILE
 from gmemflags import (
     CapabilityQueryError, GuestMemfdCreateError, GuestMemfdFlag as F, InvalidMaskError, MAINLINE,
-    NegotiationError, Prerequisites, Request, Stage, baseline, compare, format_mask, lint, negotiate,
-    parse_mask, query, resolve,
+    NegotiationError, Prerequisites, Request, Stage, baseline, compare, format_mask, lint,
+    negotiate, parse_mask, query, resolve,
 )
 from gmemflags.linux import Kvm, Vm, probe
 from gmemflags.testing import FakeBackend

@@ -298,7 +298,7 @@ def test_an_answer_decides_again() -> None:
     with pytest.raises(TypeError):
         cast("Any", Resolution)(support=SUPPORT, request=Request(), mask=True)
     with pytest.raises(TypeError):
-        evolve(yes, support=True)
+        evolve(yes, support=cast("Any", True))
 
 
 @pytest.mark.parametrize("way", WAYS)
