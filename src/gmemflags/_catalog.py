@@ -384,10 +384,9 @@ def _request_key(request: Request) -> tuple[object, ...]:
 
 
 def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
+    shown = safe_repr(flags)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
-        raise CatalogError(
-            catalog, f"flags is {safe_repr(cast('object', flags))}, not a FlagWord class"
-        )
+        raise CatalogError(catalog, f"flags is {shown}, not a FlagWord class")
     if not flags.bit_names:
         raise CatalogError(catalog, f"{flags.__name__} names no flag")
     for name in flags.bit_names.values():
