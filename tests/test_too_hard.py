@@ -100,7 +100,7 @@ def test_the_reason_does_not_depend_on_the_order_of_rules() -> None:
     """Nor does the sentence: the rules alone leave no mask, whatever is required."""
     rules = [Always(FOO, **SAID), Never(FOO, **SAID), Never(BAR, **SAID)]
     for want in (Request(required=BAR), Request(required=FOO), Request(), Request(required=BAZ)):
-        told = set()
+        told: set[str] = set()
         for order in permutations(rules):
             (problem,) = resolve(host(FOO | BAR | BAZ, *order), want).problems
             assert (problem.reason, problem.bits) == (Reason.NO_VALID_MASK, 0)

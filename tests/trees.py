@@ -85,11 +85,11 @@ def dev_kvm(flags: int, catalog: Catalog = MAINLINE) -> Support:
     return query(system(flags), catalog)
 
 
-def system(flags: int, **facts: Any) -> Backend:
+def system(flags: int, machine: str = "x86_64") -> Backend:
     """The backend of such a /dev/kvm."""
     return FakeBackend(
         {231: 1, 234: 1, 235: 1, 244: int(flags)},
         scope=Scope.SYSTEM,
-        host=HostFacts("6.18.0", **{"machine": "x86_64", **facts}),
+        host=HostFacts("6.18.0", machine),
         origin="/dev/kvm",
     )

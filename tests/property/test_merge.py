@@ -21,7 +21,7 @@ TOP = MASK ^ WORD >> 1  # bits 63 to 31
 HIGH = MASK ^ WORD
 
 # A mask whose two words can be answered: neither looks like an errno.
-answerable_masks = st.builds(lambda low, high: low | high << 32, answer_words, answer_words)
+answerable_masks = st.tuples(answer_words, answer_words).map(lambda two: two[0] | two[1] << 32)
 # A word as a C long: plain, or sign-extended by a C int on its way.
 word_longs = answer_words | answer_words.map(lambda word: signed(word, 32))
 good_longs = word_longs | wide_longs

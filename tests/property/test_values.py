@@ -282,8 +282,8 @@ def test_a_value_that_derives_takes_no_state(value: object) -> None:
     assert not hasattr(value, "__setstate__")
     make, arguments = cast("Any", value).__reduce__()[:2]
     assert make(*arguments) == value
-    fields = [one.alias for one in attrs.fields(type(cast("Any", value))) if not one.init]
-    for name in fields:
+    kind: type[Any] = type(value)
+    for name in [one.alias for one in attrs.fields(kind) if not one.init]:
         with pytest.raises(TypeError):
             evolve(cast("Any", value), **{name: None})
 
