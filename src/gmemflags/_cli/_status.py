@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from gmemflags._exceptions import (
-    CapabilityQueryError,
-    CatalogError,
-    FlagSyntaxError,
-    InconsistentAnswerError,
-    KvmUnavailableError,
-    RecordError,
-    Unavailable,
-)
+from gmemflags._exceptions import CapabilityQueryError, CatalogError, FlagSyntaxError, InconsistentAnswerError, KvmUnavailableError, RecordError, Unavailable
 
 
 class Status(IntEnum):

@@ -39,15 +39,13 @@ _OPEN_REASONS = {
 _CREATE_REASONS = {EINVAL: Unavailable.NO_VM, EBADF: Unavailable.NOT_KVM}
 
 
+
 def open_descriptor(fd: object) -> int:
     """``fd`` if it can be a descriptor; raises KvmUnavailableError."""
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
     raise KvmUnavailableError(
-        EBADF,
-        "an int in [0, 2**31) is needed",
-        f"{safe_repr(fd)} as a descriptor",
-        Unavailable.NOT_KVM,
+        EBADF, "an int in [0, 2**31) is needed", f"{safe_repr(fd)} as a descriptor", Unavailable.NOT_KVM
     )
 
 

@@ -65,12 +65,7 @@ Recorded = dict[str, Any]
 def _reasons(problems: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
     def key(problem: dict[str, Any]) -> tuple[str, int, str]:
         bits = problem["bits"]
-        return (
-            str(problem["reason"]),
-            bits if isinstance(bits, int) else int(bits, 16),
-            str(problem["rules"]),
-        )
-
+        return str(problem["reason"]), bits if isinstance(bits, int) else int(bits, 16), str(problem["rules"])
     return [key(problem) for problem in problems]
 
 
@@ -115,7 +110,9 @@ def decode_decision(value: object, catalogs: Catalogs) -> tuple[Resolution, Reco
     content = _decision(value)
     catalog = within("catalog", catalogs.decode, content["catalog"])
     support = within("host", lambda host: decode_host(host, catalog), content["host"])
-    result = within("result", lambda result: _decode_result(result, catalog), content["result"])
+    result = within(
+        "result", lambda result: _decode_result(result, catalog), content["result"]
+    )
     try:
         now = Resolution(support=support, request=content["request"])
     except NegotiationTooHardError as error:
