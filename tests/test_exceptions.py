@@ -116,10 +116,11 @@ def test_a_closed_descriptor_is_told_as_such() -> None:
 
 
 def test_an_error_without_an_errno_has_no_meaning_added() -> None:
-    """None is not 0, and neither is a known one."""
+    """None and 0 are not numbers of errors, and say that there is none."""
     error = CapabilityQueryError(5, "x", 244, "a VM")
-    error.errno = None
-    assert str(error).endswith("x (errno None)")
+    for none in (None, 0):
+        error.errno = none
+        assert str(error).endswith("x (no errno)")
 
 
 def test_a_syntax_error_says_the_place_and_the_nearest_name() -> None:

@@ -145,7 +145,7 @@ def test_advice_about_the_device() -> None:
     """Also where a yes for /dev/kvm was asked for."""
     answer = resolve(dev_kvm(3), Request(required=3, scope=Scope.SYSTEM))
     assert answer.advice == (
-        "this says what the host could offer at most: a VM may support fewer flags",
+        "/dev/kvm says what the host could offer at most: a VM may support fewer flags",
     )
 
 

@@ -474,11 +474,13 @@ def test_under_a_tree_that_renumbers_another_capability() -> None:
     assert support.mask == 3
 
 
-def test_under_back_and_forth_drops_answers_for_good() -> None:
-    """What one tree cannot read, the next one cannot have back."""
+def test_under_back_and_forth_keeps_every_answer() -> None:
+    """What one tree cannot read is kept for the next one, with its number."""
     support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
-    with pytest.raises(CatalogError, match="never asked"):
-        support.under(MAINLINE).under(WITH_HI)
+    there = support.under(MAINLINE)
+    assert there.mask == 3
+    assert [answer.number for answer in there.unused] == [300]
+    assert there.under(WITH_HI) == support
 
 
 def test_a_host_may_be_unknown() -> None:

@@ -91,7 +91,7 @@ if vm is not None and query(vm).guest_memfd:
         fails(vm, answer, page, EMFILE)
         os.close(held.pop())
     os.close(vm.create_guest_memfd(page, answer))
-    assert probe(vm).taken
+    assert probe(vm).works(Stage.CREATE)
     assert query(Vm.from_fd(vm.fileno())) is not None
     vm.close()
     try:

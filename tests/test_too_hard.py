@@ -2,22 +2,32 @@
 
 import pickle
 from collections.abc import Callable
-from itertools import permutations
+from itertools import combinations, permutations
 
 import pytest
 
 from gmemflags import (
+    MAINLINE,
     Always,
+    Catalog,
+    Excludes,
     GmemFlagsError,
     NegotiationTooHardError,
     Never,
+    Prerequisites,
     Reason,
     Request,
+    Requires,
+    Rule,
     Support,
+    baseline,
+    compare,
+    query,
     resolve,
 )
 from gmemflags._decision import Verdict, decide
-from tests.trees import BAR, BAR_NEEDS_FOO, BAZ, FOO, FOO_EXCLUDES_BAR, SAID, host
+from gmemflags.testing import FakeBackend
+from tests.trees import BAR, BAR_NEEDS_FOO, BAZ, FOO, FOO_EXCLUDES_BAR, SAID, flag_class, host
 
 # A program that asks for the best of all masks which hit 256 sets of three flags.
 HITTING_SETS = """
@@ -51,6 +61,18 @@ else:
     valid = answer.ok and all(rule.holds(answer.mask) for rule in rules)
     print("granted" if valid else "refused", answer.headline)
 """
+
+
+def pigeons() -> Support:
+    """A host on which each of bits 56 and 57 needs eight pigeons in seven holes, one each."""
+    holes = [[1 << (pigeon * 7 + hole) for hole in range(7)] for pigeon in range(8)]
+    rules: list[Rule] = [Requires(3 << 56, any_of=mine, **SAID) for mine in holes]
+    for hole in range(7):
+        rules += [Excludes(a[hole], b[hole], **SAID) for a, b in combinations(holes, 2)]
+    flags = flag_class({f"FLAG_{number}": 1 << number for number in range(58)})
+    tree = Catalog("pigeons", flags, MAINLINE.capabilities, rules)
+    return query(FakeBackend.wide((1 << 58) - 1), tree)
+
 
 CASES = {
     "granted": (host(), Request(required=FOO, preferred=[BAR, BAZ])),
@@ -123,3 +145,27 @@ def test_256_rules_one_of_three(shape: str, python: Callable[..., list[str]]) ->
     assert line == "too hard hitting-sets True True" or line.startswith(
         "refused" if shape == "narrow" else "granted"
     )
+
+
+def test_what_became_of_a_group_may_stay_unsettled() -> None:
+    """That two groups are impossible takes nearly all steps; what is left does not say why."""
+    request = Request(preferred=[1 << 56, 1 << 57], prerequisites=Prerequisites.ADD)
+    answer = resolve(pigeons(), request)
+    assert answer.mask == 0
+    assert {outcome.reason for outcome in answer.outcomes} == {Reason.UNSETTLED}
+    assert answer.why(1 << 56).endswith(": the budget of steps ended before it was known why")
+
+
+def test_a_comparison_that_is_not_finished_is_not_safe() -> None:
+    """What the rules of a host rule out was not found out for every flag."""
+    hard = pigeons()
+    comparison = compare(hard, hard)
+    assert not comparison.lost
+    assert not comparison.safe
+    assert "too hard" in comparison.doubts[-1]
+
+
+def test_a_baseline_says_what_it_knows() -> None:
+    """Its flags are those that all hosts list, however hard their rules are."""
+    hard = pigeons()
+    assert baseline([hard, hard]).support.mask == hard.mask
