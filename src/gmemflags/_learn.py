@@ -3,15 +3,6 @@
 Pure. A rule is learned only if it holds on every mask that worked at its stage and some mask that
 failed there would break it; what no rule explains is reported as it is. A file that cannot be
 mapped neither works nor fails, so ACCESS rules are learned from the files that were mapped.
-
->>> from gmemflags import query
->>> from gmemflags._learn import Observation, ProbeReport
->>> from gmemflags.testing import FakeBackend
->>> works = Observation(create=0, bind=0, access=0)
->>> seen = {0: works, 1: works, 2: Observation(create=22), 3: works}
->>> report = ProbeReport(support=query(FakeBackend.narrow(3)), observations=seen, size=4096)
->>> report.complete, [type(rule).__name__ for rule in report.rules]
-(True, ['Requires'])
 """
 
 from __future__ import annotations
@@ -58,8 +49,8 @@ class Observation:
     """What became of one mask at each stage: 0 if it worked, else the errno; None if not tried.
 
     Args:
-        create: What KVM_CREATE_GUEST_MEMFD answered. EINVAL is a refusal of the flags.
-        bind: What binding a memory slot to the file answered. EINVAL is a refusal.
+        create: What KVM_CREATE_GUEST_MEMFD answered. EINVAL: the flags are refused.
+        bind: What binding a memory slot to the file answered. EINVAL: the flags are refused.
         access: What mapping and reading the file answered. EFAULT: it is mapped, and a touch is a
             SIGBUS. ENODEV: it cannot be mapped, which is neither a success nor a failure.
 
@@ -261,7 +252,19 @@ class ProbeReport:
     @property
     def headline(self) -> str:
         """The answer in one line."""
-        return f"{quote(self.support.origin)}: {_answer(self)}"
+        name, found = quote(self.support.catalog.name), len(self.contradictions)
+        end = _extent(self)
+        if found:
+            points = "one point" if found == 1 else f"{found} points"
+            answer = f"kernel and {name} contradict each other in {points}; {end}"
+        elif self.guest_memfd is False:
+            answer = "no guest_memfd (KVM_CAP_GUEST_MEMFD is 0), so no mask was tried"
+        elif not self.complete:
+            answer = f"nothing contradicts {name} so far; {end}"
+        else:
+            part = "" if self.until is Stage.ACCESS else f" at {self.until}"
+            answer = f"the kernel does what {name} says{part}; {end}"
+        return f"{quote(self.support.origin)}: {answer}"
 
     def as_catalog(self, name: str) -> Catalog:
         """The catalog that this kernel obeys.
@@ -353,11 +356,9 @@ def _check(report: ProbeReport, rule: Rule, broken: Mapping[int, list[Rule]]) ->
             if stage is Stage.ACCESS and rule.hosts.vm_types:
                 return result(RuleState.OPEN, "only a guest would show it")
             return result(RuleState.CONTRADICTED, f"{describe_mask(mask, catalog)} works")
-    # The flags that must work somewhere, so that a mask fails for want of something else.
-    flags = 0
-    if isinstance(rule, Requires):
-        flags = rule.flag
-    elif isinstance(rule, Excludes):
+    # These must work somewhere, so that a mask fails for want of something else.
+    flags = rule.flag if isinstance(rule, Requires) else 0
+    if isinstance(rule, Excludes):
         flags = rule.a | rule.b
     alone = [
         mask
@@ -370,10 +371,11 @@ def _check(report: ProbeReport, rule: Rule, broken: Mapping[int, list[Rule]]) ->
     if not alone or not works or flags & ~union(works):
         return result(RuleState.OPEN, "no mask that was tried decides it")
     what = "cannot be mapped" if answers[alone[0]] == ENODEV else _WORDS[stage]
+    why = f"{describe_mask(alone[0], catalog)} {what}"
     examples = [next(mask for mask in works if mask & bit) for bit in bits(flags)] or works[:1]
-    why = [f"{describe_mask(mask, catalog)} works" for mask in dict.fromkeys(examples)]
-    why.insert(0, f"{describe_mask(alone[0], catalog)} {what}")
-    return result(RuleState.CONFIRMED, ", ".join(why))
+    for mask in dict.fromkeys(examples):
+        why += f", {describe_mask(mask, catalog)} works"
+    return result(RuleState.CONFIRMED, why)
 
 
 def _contradictions(report: ProbeReport) -> Iterator[str]:
@@ -412,22 +414,6 @@ def _surprises(report: ProbeReport, stage: Stage) -> Iterator[str]:
 
 def _named(errno: int) -> str:
     return errorcode.get(errno, f"errno {errno}") if errno else "an error whose number was lost"
-
-
-def _answer(report: ProbeReport) -> str:
-    found = len(report.contradictions)
-    name = quote(report.support.catalog.name)
-    if found:
-        points = "one point" if found == 1 else f"{found} points"
-        answer = f"kernel and {name} contradict each other in {points}"
-    elif report.guest_memfd is False:
-        return "no guest_memfd (KVM_CAP_GUEST_MEMFD is 0), so no mask was tried"
-    elif not report.complete:
-        answer = f"nothing contradicts {name} so far"
-    else:
-        part = "" if report.until is Stage.ACCESS else f" at {report.until}"
-        answer = f"the kernel does what {name} says{part}"
-    return f"{answer}; {_extent(report)}"
 
 
 def _extent(report: ProbeReport) -> str:
@@ -492,10 +478,11 @@ def _table(report: ProbeReport) -> Iterator[str]:
     width = max([4, *(len(hex(mask)) for mask in rows)])
     stages = [stage for stage in Stage if stage <= report.until]
     yield f"  {'mask':>{width}}  {''.join([f'{stage!s:<14}' for stage in stages])}flags"
-    lines: list[str] = []
-    for mask, seen in rows.items():
-        cells = "".join([f"{_cell(seen.at(stage), stage):<14}" for stage in stages])
-        lines.append(f"{mask:#{width}x}  {cells}{format_mask(mask, catalog)}")
+    cells = {
+        mask: "".join([f"{_cell(seen.at(stage), stage):<14}" for stage in stages])
+        for mask, seen in rows.items()
+    }
+    lines = [f"{mask:#{width}x}  {cells[mask]}{format_mask(mask, catalog)}" for mask in rows]
     yield from _shortened(lines, "more masks")
     unlisted = len(report.observations) - len(rows)
     if unlisted:

@@ -3,11 +3,6 @@
 Pure: masks in, rules out. A rule holds on every mask that works, and some mask that fails breaks
 it; together the rules say no more and no less, and none is said twice. Rules of earlier stages
 are known, and not said again.
-
->>> from gmemflags._relation import Relation
->>> rules, rest = Relation(works=frozenset([0, 1, 3]), fails=frozenset([2])).rules()
->>> rules[0].operands, rest
-((2, 1), frozenset())
 """
 
 from __future__ import annotations
@@ -52,21 +47,12 @@ def _of_any(table: Mapping[int, int], mask: int) -> int:
 class Relation:
     """Which flags go with which in all that works, as far as some failure bears it out.
 
-    Args:
-        works: The masks that work.
-        fails: The masks that fail.
-        aside: The masks that neither work nor fail.
-        universe: The bits of which a rule may say that nothing works with them.
-        before: The relation of the stage before.
+    Masks in ``aside`` neither work nor fail. That nothing works with a bit is said of those in
+    ``universe`` alone. ``before`` is the relation of the stage before.
     """
 
     def __init__(
-        self,
-        works: Masks,
-        fails: Masks,
-        aside: Masks = frozenset(),
-        universe: int = 0,
-        before: Relation | None = None,
+        self, works: Masks, fails: Masks, aside: Masks, universe: int, before: Relation | None
     ) -> None:
         self.works, self.fails, self.aside, self.universe = works, fails, aside, universe
         self.live = union(works)
@@ -124,11 +110,12 @@ class Relation:
         for members in self.classes:
             first = members & -members
             rest = members ^ first
-            new = rest & ~_of_any(self.required_before, first)
-            needy = [bit for bit in bits(rest) if not self.required_before.get(bit, 0) & first]
-            beyond = self._direct(self._beyond(first)) & ~_of_any(self.required_before, members)
-            for flag, needed in ((first, new), (union(needy), first), (members, beyond)):
-                yield Requires(flag, all_of=needed, why="", source="")
+            known = self.required_before
+            needy = union(bit for bit in bits(rest) if not known.get(bit, 0) & first)
+            beyond = self._direct(self._beyond(first)) & ~_of_any(known, members)
+            yield Requires(first, all_of=rest & ~known.get(first, 0), why="", source="")
+            yield Requires(needy, all_of=first, why="", source="")
+            yield Requires(members, all_of=beyond, why="", source="")
 
     def _beyond(self, mask: int) -> int:
         # What the flags of a mask require outside their classes.
@@ -154,16 +141,15 @@ class Relation:
 
     def _alternatives(self, rest: Masks) -> list[Rule]:
         # "A requires B or C", and "every mask needs B or C", where that tells more than it takes.
-        every = {rule: broken_by(rule, rest) for rule in map(self._one_of, (0, *self.classes))}
-        found = {
-            rule: broken
-            for rule, broken in every.items()
-            if len(rule.any_of) <= min(len(broken) + 1, _MOST_ALTERNATIVES)
-        }
+        found: dict[Rule, Masks] = {}
+        for rule in map(self._one_of, (0, *self.classes)):
+            broken = broken_by(rule, rest)
+            if len(rule.any_of) <= min(len(broken) + 1, _MOST_ALTERNATIVES):
+                found[rule] = broken
         explained = Counter(chain.from_iterable(found.values()))
-        for rule, broken in tuple(found.items()):
+        for idle, broken in tuple(found.items()):
             if all(explained[mask] > 1 for mask in broken):  # the others explain as much
-                del found[rule]
+                del found[idle]
                 explained.subtract(broken)
         return [*found]
 

@@ -49,13 +49,13 @@ def probe(
     """Try which masks work on this kernel, with at most ``limit`` files of one page each.
 
     For each mask a file is created, a memory slot is bound to it and deleted again, and its mapping
-    is read by write(2) into a pipe, which answers EFAULT where a touch would be a SIGBUS. The empty
-    mask, every single bit, every pair of listed bits and every subset of them are tried while they
-    are few enough; past ``limit`` one and two bits are flipped around the masks that could be
-    created and around those of ``around``.
+    is read by write(2) into a pipe, which answers EFAULT where a touch would be a SIGBUS. What only
+    a running guest would show is not tried. The reserved words are zero: a proposed flag that has
+    an operand there is tried with operand 0.
 
-    The reserved words are zero. Some proposed flags have an operand in the first of them: here they
-    mean operand 0. What only a running guest would show is not tried.
+    Tried are the empty mask, every single bit, and every subset of the listed bits while they are
+    few enough; past ``limit`` all pairs, and one and two bits flipped around the masks that could
+    be created and around those of ``around``.
 
     An errno that is not about flags (EMFILE, EIO and the like) ends the probe; the report says
     which, and in which stage. On a VM without guest_memfd no mask is tried.
@@ -68,9 +68,6 @@ def probe(
         around: Masks to try as well.
         limit: How many masks to try at most.
         progress: Is called with the number of masks tried so far.
-
-    Returns:
-        What became of each mask, and what follows from that.
 
     Raises:
         ValueError: ``limit`` is negative, or a type is given for a VM that has one.
@@ -100,7 +97,7 @@ def probe(
                     if progress:
                         progress(len(seen))
             except _StoppedError as end:
-                stopped, stopped_at = end.errno, end.stage
+                stopped, stopped_at = end.args
         changed = False
         try:
             changed = _listing(query(trials.vm, catalog)) != _listing(support)
@@ -124,12 +121,7 @@ def _listing(support: Support) -> tuple[object, ...]:
 
 
 class _StoppedError(Exception):
-    """What ends the probe: an errno that is not about flags, and in which stage it came."""
-
-    def __init__(self, errno: int, stage: Stage) -> None:
-        super().__init__(errno, stage)
-        self.errno = errno
-        self.stage = stage
+    """What ends the probe, in ``args``: an errno that is not about flags, and its stage."""
 
 
 class _Trials:
@@ -183,8 +175,7 @@ class _Trials:
         # Bind slot 0 to the file, or with size 0 delete it.
         address, _ = self._memory.buffer_info()
         address += -address % self.size
-        region = 0, KVM_MEM_GUEST_MEMFD, 0, size, address, 0, fd
-        pack_into(_REGION, self._region, 0, *region)
+        pack_into(_REGION, self._region, 0, 0, KVM_MEM_GUEST_MEMFD, 0, size, address, 0, fd)
         argument, _ = self._region.buffer_info()
         self._ioctl(self.vm.fileno(), KVM_SET_USER_MEMORY_REGION2, argument)
 
