@@ -2,31 +2,18 @@
 
 Pure. A rule is learned only if it holds on every mask that worked at its stage and some mask that
 failed there would break it; what no rule explains is reported as it is. A file that cannot be
-mapped neither works nor fails, so ACCESS rules are learned from the files that were mapped. A
-report holds for one file size and for reserved words of zero only.
-
->>> from gmemflags import query
->>> from gmemflags._learn import Observation, ProbeReport
->>> from gmemflags.testing import FakeBackend
->>> works = Observation(create=0, bind=0, access=0)
->>> seen = {0: works, 1: works, 2: Observation(create=22), 3: works}
->>> report = ProbeReport(support=query(FakeBackend.narrow(3)), observations=seen, size=4096)
->>> report.complete, [type(rule).__name__ for rule in report.rules]
-(True, ['Requires'])
->>> print(report.contradictions[-1])
-linux-mainline has no such rule at create: INIT_SHARED requires MMAP (INIT_SHARED (bit 1, 0x2) is \
-refused)
+mapped neither works nor fails, so ACCESS rules are learned from the files that were mapped.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from errno import EFAULT, EINVAL, ENODEV, errorcode
 from functools import cached_property
 
 from attrs import evolve, field, frozen
+from attrs.converters import optional
 
 from gmemflags._catalog import Catalog
 from gmemflags._decision import applicable, applies
@@ -34,7 +21,7 @@ from gmemflags._exceptions import CatalogError, quote, safe_repr
 from gmemflags._format import describe, describe_mask, format_mask, format_rule
 from gmemflags._host import Support
 from gmemflags._masks import FlagWord, bits, flag_class, u64, union
-from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order, simplest
+from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order
 from gmemflags._rules import Excludes, Hosts, Refused, Requires, Rule, Stage, meaning
 from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
@@ -42,13 +29,13 @@ from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduc
 _MOST_LINES = 64
 
 _FAILS = {Stage.CREATE: EINVAL, Stage.BIND: EINVAL, Stage.ACCESS: EFAULT}
-_NOT_MAPPABLE = ENODEV
 _WORDS = {Stage.CREATE: "is refused", Stage.BIND: "cannot be bound", Stage.ACCESS: "fails"}
-
-
-def _does_not_work(answer: int | None, stage: Stage) -> bool:
-    # Whether the flags are why a stage did not work; other errnos say nothing of flags.
-    return answer == _FAILS[stage] or (stage is Stage.ACCESS and answer == _NOT_MAPPABLE)
+# The answers by which the flags decide a stage; other errnos say nothing of flags.
+_DECIDED = {
+    Stage.CREATE: {0: "works", EINVAL: "refused"},
+    Stage.BIND: {0: "works", EINVAL: "fails"},
+    Stage.ACCESS: {0: "works", EFAULT: "fails", ENODEV: "not mappable"},
+}
 
 
 def _errno(value: int) -> int:
@@ -57,17 +44,13 @@ def _errno(value: int) -> int:
     raise ValueError(f"{safe_repr(value)} is not an errno: an int in [0, 2**32) is needed")
 
 
-def _errno_or_none(value: int | None) -> int | None:
-    return None if value is None else _errno(value)
-
-
 @frozen
 class Observation:
     """What became of one mask at each stage: 0 if it worked, else the errno; None if not tried.
 
     Args:
-        create: What KVM_CREATE_GUEST_MEMFD answered. EINVAL is a refusal of the flags.
-        bind: What binding a memory slot to the file answered. EINVAL is a refusal.
+        create: What KVM_CREATE_GUEST_MEMFD answered. EINVAL: the flags are refused.
+        bind: What binding a memory slot to the file answered. EINVAL: the flags are refused.
         access: What mapping and reading the file answered. EFAULT: it is mapped, and a touch is a
             SIGBUS. ENODEV: it cannot be mapped, which is neither a success nor a failure.
 
@@ -76,8 +59,8 @@ class Observation:
     """
 
     create: int = field(converter=_errno)
-    bind: int | None = field(default=None, converter=_errno_or_none)
-    access: int | None = field(default=None, converter=_errno_or_none)
+    bind: int | None = field(default=None, converter=optional(_errno))
+    access: int | None = field(default=None, converter=optional(_errno))
 
     def __attrs_post_init__(self) -> None:
         if (self.create and self.bind is not None) or (self.bind != 0 and self.access is not None):
@@ -86,13 +69,6 @@ class Observation:
     def at(self, stage: Stage) -> int | None:
         """The errno of one stage, 0 if it worked, None if it was not tried."""
         return (self.create, self.bind, self.access)[stage]
-
-
-def _decided(seen: Observation, until: Stage) -> bool:
-    # Whether the flags alone decided every stage up to ``until`` that could be tried.
-    last = next(stage for stage in Stage if seen.at(stage) != 0 or stage is until)
-    answer = seen.at(last)
-    return answer == 0 or _does_not_work(answer, last)
 
 
 class RuleState(StrEnum):
@@ -134,6 +110,8 @@ def _observations(observations: Mapping[int, Observation]) -> Mapping[int, Obser
 class ProbeReport:
     """What one kernel did with each mask that was tried, and what follows from that.
 
+    It holds for files of one size and for reserved words of zero.
+
     Args:
         support: What the VM listed before the first mask was tried.
         observations: What became of each mask, in the order in which they were tried.
@@ -155,7 +133,7 @@ class ProbeReport:
     )
     size: int = field(validator=is_a(int))
     until: Stage = field(default=Stage.ACCESS, validator=is_a(Stage))
-    stopped: int | None = field(default=None, converter=_errno_or_none)
+    stopped: int | None = field(default=None, converter=optional(_errno))
     stopped_at: Stage | None = field(default=None, validator=is_a(Stage, or_none=True))
     changed: bool = field(default=False, validator=is_a(bool))
 
@@ -174,39 +152,40 @@ class ProbeReport:
         return self._answered(stage, 0)
 
     def fails(self, stage: Stage) -> frozenset[int]:
-        """The masks that came through the earlier stages, and whose flags fail at ``stage``.
-
-        Other errnos than EINVAL, and EFAULT at ACCESS, say nothing of flags.
-        """
+        """The masks that came through the earlier stages, and whose flags fail at ``stage``."""
         return self._answered(stage, _FAILS[stage])
 
     @property
     def not_mappable(self) -> frozenset[int]:
         """The masks whose files can be bound, and cannot be mapped (ENODEV)."""
-        return self._answered(Stage.ACCESS, _NOT_MAPPABLE)
+        return self._answered(Stage.ACCESS, ENODEV)
 
     def _answered(self, stage: Stage, errno: int) -> Masks:
         seen = self.observations.items()
         return frozenset([mask for mask, observed in seen if observed.at(stage) == errno])
 
     @cached_property
-    def _learned(self) -> tuple[tuple[Rule, ...], frozenset[int]]:
-        known = self._known
-        rules: list[Rule] = []
-        unexplained: list[int] = []
-        relation = None
-        for stage in Stage:
-            # That what is not listed is refused is not a rule.
-            fails = frozenset([mask for mask in self.fails(stage) if not mask & ~known])
-            aside = self.not_mappable if stage is Stage.ACCESS else frozenset[int]()
-            universe = known if self.complete else 0
-            relation = Relation(self.works(stage), fails, aside, universe, relation)
-            found, rest = relation.rules()
-            rules += [
-                _cited(rule, relation, stage, self.support.catalog, self.source) for rule in found
-            ]
-            unexplained += rest
-        return tuple(rules), frozenset(unexplained)
+    def complete(self) -> bool:
+        """Whether every subset of the listed bits was tried, and its flags decided each stage.
+
+        A list that changed meanwhile is never complete.
+        """
+        if self.changed or self.stopped is not None or self.guest_memfd is False:
+            return False
+        listed = self.support.mask
+        seen = [seen for mask, seen in self.observations.items() if not mask & ~listed]
+        decided = sum(_decided(one, self.until) for one in seen)
+        return decided == 1 << listed.bit_count()
+
+    @property
+    def undetermined(self) -> int:
+        """The listed bits that are in no mask that could be created, while not all was tried."""
+        return 0 if self.complete else self.support.mask & ~union(self.works(Stage.CREATE))
+
+    @property
+    def _known(self) -> int:
+        # The bits of which the kernel says something: listed, or taken all the same.
+        return self.support.mask | union(self.works(Stage.CREATE))
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -222,6 +201,23 @@ class ProbeReport:
         return self._learned[1]
 
     @cached_property
+    def _learned(self) -> tuple[tuple[Rule, ...], Masks]:
+        known = self._known
+        rules: list[Rule] = []
+        unexplained: list[int] = []
+        relation = None
+        for stage in Stage:
+            # That what is not listed is refused is not a rule.
+            fails = frozenset([mask for mask in self.fails(stage) if not mask & ~known])
+            aside = self.not_mappable if stage is Stage.ACCESS else frozenset[int]()
+            universe = known if self.complete else 0
+            relation = Relation(self.works(stage), fails, aside, universe, relation)
+            found, rest = relation.rules()
+            rules += [_cited(self, rule, relation, stage) for rule in found]
+            unexplained += rest
+        return tuple(rules), frozenset(unexplained)
+
+    @cached_property
     def checked_rules(self) -> tuple[CheckedRule, ...]:
         """Every rule of the catalog that applies to this host or may, and whether it is so.
 
@@ -231,61 +227,44 @@ class ProbeReport:
         else it is open. What is not known to apply stays open, and so does an ACCESS rule for
         some VM types that host access seems to contradict: only a guest would show it.
         """
-        return tuple(_check_rules(self))
-
-    @property
-    def source(self) -> str:
-        """The citation of the rules that were learned here."""
-        kernel = self.support.host.kernel
-        return (
-            f"probe of {quote(self.support.origin)},"
-            f" {'an unknown kernel' if kernel is None else quote(kernel)}:"
-            f" {len(self.observations)} masks tried with files of {self.size} bytes and reserved"
-            " words of zero"
-        )
-
-    @cached_property
-    def complete(self) -> bool:
-        """Whether every subset of the listed bits was tried, and its flags decided each stage.
-
-        A list that changed meanwhile is never complete.
-        """
-        if self.changed or self.stopped is not None or self.guest_memfd is False:
-            return False
-        listed = self.support.mask
-        decided = sum(
-            [
-                not mask & ~listed and _decided(seen, self.until)
-                for mask, seen in self.observations.items()
-            ]
-        )
-        return decided == 1 << listed.bit_count()
-
-    @property
-    def undetermined(self) -> int:
-        """The listed bits that are in no mask that could be created, while not all was tried."""
-        return 0 if self.complete else self.support.mask & ~union(self.works(Stage.CREATE))
-
-    @property
-    def _known(self) -> int:
-        # The bits of which the kernel says something: listed, or taken all the same.
-        return self.support.mask | union(self.works(Stage.CREATE))
-
-    @property
-    def works_unlisted(self) -> frozenset[int]:
-        """The masks that can be created with a bit that the VM does not list."""
-        listed = self.support.mask
-        return frozenset([mask for mask in self.works(Stage.CREATE) if mask & ~listed])
+        rules = applicable(self.support, Stage.ACCESS)
+        broken = {
+            mask: [rule for rule in rules if not rule.holds(mask)]
+            for mask in in_order(self.observations)
+        }
+        return tuple([_check(self, rule, broken) for rule in rules])
 
     @property
     def contradictions(self) -> tuple[str, ...]:
         """Where kernel, list and catalog contradict each other, a sentence each."""
-        return (*_against_the_list(self), *_against_the_catalog(self))
+        return tuple(_contradictions(self))
+
+    @property
+    def source(self) -> str:
+        """The citation of the rules that were learned here."""
+        return (
+            f"probe of {quote(self.support.origin)},"
+            f" {quote(self.support.host.kernel or 'an unknown kernel')}:"
+            f" {len(self.observations)} masks tried with files of {self.size} bytes and reserved"
+            " words of zero"
+        )
 
     @property
     def headline(self) -> str:
         """The answer in one line."""
-        return f"{quote(self.support.origin)}: {_answer(self)}"
+        name, found = quote(self.support.catalog.name), len(self.contradictions)
+        end = _extent(self)
+        if found:
+            points = "one point" if found == 1 else f"{found} points"
+            answer = f"kernel and {name} contradict each other in {points}; {end}"
+        elif self.guest_memfd is False:
+            answer = "no guest_memfd (KVM_CAP_GUEST_MEMFD is 0), so no mask was tried"
+        elif not self.complete:
+            answer = f"nothing contradicts {name} so far; {end}"
+        else:
+            part = "" if self.until is Stage.ACCESS else f" at {self.until}"
+            answer = f"the kernel does what {name} says{part}; {end}"
+        return f"{quote(self.support.origin)}: {answer}"
 
     def as_catalog(self, name: str) -> Catalog:
         """The catalog that this kernel obeys.
@@ -300,49 +279,51 @@ class ProbeReport:
         """
         if not self.complete:
             raise CatalogError(name, "the probe is not complete, so its rules may be too few")
-        catalog = self.support.catalog
-        kept: list[Rule] = []
-        here: set[tuple[object, ...]] = set()  # stage, kind and operands
-        state = {checked.rule: checked.state for checked in self.checked_rules}
-        for rule in catalog.rules:
-            if state.get(rule) is RuleState.CONTRADICTED:
-                kept += _elsewhere(rule, self.support)
-                continue
-            kept.append(rule)
-            if applies(self.support, rule):
-                here.add(meaning(rule)[:3])
-        found = (*self.rules, *self._refused())
-        learned = [rule for rule in found if meaning(rule)[:3] not in here]
-        used = self.support.mask | union(self.works(Stage.CREATE))
-        return evolve(catalog, name=name, flags=_flags(catalog, used), rules=[*learned, *kept])
-
-    def _refused(self) -> Iterator[Rule]:
+        catalog, support = self.support.catalog, self.support
         why = "Observed: it does not work, and no simpler rule explains it."
-        for mask in in_order(self.unexplained):
-            yield Refused(mask, why=why, source=self.source, stage=_failed_at(self, mask))
+        refused = [
+            Refused(mask, why=why, source=self.source, stage=_failed_at(self, mask))
+            for mask in self.unexplained
+        ]
+        wrong = {one.rule for one in self.checked_rules if one.state is RuleState.CONTRADICTED}
+        kept = [rule for rule in catalog.rules if rule not in wrong]
+        elsewhere = [part for rule in wrong for part in _elsewhere(rule, support)]
+        # By stage, kind and operands: a rule that is there already is not added.
+        here = {meaning(rule)[:3] for rule in kept if applies(support, rule)}
+        learned = [rule for rule in (*self.rules, *refused) if meaning(rule)[:3] not in here]
+        rules = [*learned, *kept, *elsewhere]
+        return evolve(catalog, name=name, flags=_flags(catalog, self._known), rules=rules)
 
 
 def _failed_at(report: ProbeReport, mask: int) -> Stage:
     return next(stage for stage in Stage if report.observations[mask].at(stage))
 
 
+def _decided(seen: Observation, until: Stage) -> bool:
+    # Whether the flags alone decided every stage up to ``until`` that could be tried.
+    last = next(stage for stage in Stage if seen.at(stage) != 0 or stage is until)
+    return seen.at(last) in _DECIDED[last]
+
+
+def _cited(report: ProbeReport, rule: Rule, relation: Relation, stage: Stage) -> Rule:
+    # With its why: the simplest mask that fails by it, and what works with the same flags.
+    catalog = report.support.catalog
+    no = in_order(broken_by(rule, relation.fails))[0]
+    why = f"Observed: {describe_mask(no, catalog)} {_WORDS[stage]}"
+    for yes in in_order(mask for mask in relation.works if not no & ~mask)[:1]:
+        why += f", {describe_mask(yes, catalog)} works"
+    return evolve(rule, why=f"{why}.", source=report.source, stage=stage)
+
+
 def _elsewhere(rule: Rule, support: Support) -> Iterator[Rule]:
     # What a rule says of other hosts than this one, of which the kernel itself has spoken.
-    host, hosts = support.host, rule.hosts
-    machines = [
-        machine
-        for machine in hosts.machines
-        if not Hosts(machines=[machine]).include(host.machine, None)
-    ]
-    vm_types = [
-        vm_type
-        for vm_type in hosts.vm_types
-        if not Hosts(vm_types=[vm_type]).include(host.machine, host.vm_type)
-    ]
+    here, hosts = (support.host.machine, support.host.vm_type), rule.hosts
+    machines = [name for name in hosts.machines if not Hosts(machines=[name]).include(*here)]
+    types = [number for number in hosts.vm_types if not Hosts(vm_types=[number]).include(*here)]
     if machines:
         yield evolve(rule, hosts=evolve(hosts, machines=machines))
-    if vm_types:
-        yield evolve(rule, hosts=evolve(hosts, vm_types=vm_types))
+    if types:
+        yield evolve(rule, hosts=evolve(hosts, vm_types=types))
 
 
 def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
@@ -357,49 +338,9 @@ def _flags(catalog: Catalog, used: int) -> type[FlagWord]:
     return flag_class("ProbedFlag", members)
 
 
-def _cited(rule: Rule, relation: Relation, stage: Stage, catalog: Catalog, source: str) -> Rule:
-    # With its why: the simplest mask that fails by it, and what works with the same flags.
-    no = min(broken_by(rule, relation.fails), key=simplest)
-    why = f"Observed: {describe_mask(no, catalog)} {_WORDS[stage]}"
-    yes = min([mask for mask in relation.works if not no & ~mask], key=simplest, default=None)
-    if yes is not None:
-        why += f", {describe_mask(yes, catalog)} works"
-    return evolve(rule, why=f"{why}.", source=source, stage=stage)
-
-
-# ---- The rules of the catalog
-
-
-def _check_rules(report: ProbeReport) -> Iterator[CheckedRule]:
-    support, observations = report.support, report.observations
-    rules = applicable(support, Stage.ACCESS)
-    working = {stage: in_order(report.works(stage)) for stage in Stage}
-    against: dict[int, int] = {}  # by the number of a rule: the simplest mask that breaks it, works
-    alone: dict[int, int] = {}  # the simplest that breaks it and no other, and does not work
-    for mask in in_order(observations):
-        seen = observations[mask]
-        broken = [number for number, rule in enumerate(rules) if not rule.holds(mask)]
-        count = Counter([rules[number].stage for number in broken])
-        for number in broken:
-            stage = rules[number].stage
-            answer = seen.at(stage)
-            if answer == 0:
-                against.setdefault(number, mask)
-            elif (
-                _does_not_work(answer, stage)
-                and not mask & ~support.mask
-                and sum(count[earlier] for earlier in Stage if earlier <= stage) == 1
-            ):
-                alone.setdefault(number, mask)
-    for number, rule in enumerate(rules):
-        yield _checked(report, rule, working[rule.stage], against.get(number), alone.get(number))
-
-
-def _checked(
-    report: ProbeReport, rule: Rule, working: list[int], against: int | None, alone: int | None
-) -> CheckedRule:
-    support, stage = report.support, rule.stage
-    catalog = support.catalog
+def _check(report: ProbeReport, rule: Rule, broken: Mapping[int, list[Rule]]) -> CheckedRule:
+    # ``broken`` has for each mask, the simplest first, the rules that it breaks.
+    support, catalog, stage = report.support, report.support.catalog, rule.stage
 
     def result(state: RuleState, why: str) -> CheckedRule:
         return CheckedRule(rule, state, f"{format_rule(rule, catalog)} ({why})")
@@ -408,74 +349,75 @@ def _checked(
         return result(RuleState.OPEN, "it is not known whether it is for this host")
     if stage > report.until:
         return result(RuleState.OPEN, f"{stage} was not tried")
-    if against is not None:
-        if stage is Stage.ACCESS and rule.hosts.vm_types:
-            return result(RuleState.OPEN, "only a guest would show it")
-        return result(RuleState.CONTRADICTED, f"{describe_mask(against, catalog)} works")
-    flags = _flags_of(rule)
-    if alone is None or not working or flags & ~union(working):
-        return result(RuleState.OPEN, "no mask that was tried decides it")
-    seen = report.observations[alone]
-    what = "cannot be mapped" if seen.at(stage) == _NOT_MAPPABLE else _WORDS[stage]
-    examples = [next(mask for mask in working if mask & bit) for bit in bits(flags)]
-    works = [
-        f"{describe_mask(mask, catalog)} works" for mask in dict.fromkeys(examples or working[:1])
+    answers = {mask: report.observations[mask].at(stage) for mask in broken}
+    works = [mask for mask in broken if answers[mask] == 0]
+    for mask in works:
+        if not rule.holds(mask):
+            if stage is Stage.ACCESS and rule.hosts.vm_types:
+                return result(RuleState.OPEN, "only a guest would show it")
+            return result(RuleState.CONTRADICTED, f"{describe_mask(mask, catalog)} works")
+    # These must work somewhere, so that a mask fails for want of something else.
+    flags = rule.flag if isinstance(rule, Requires) else 0
+    if isinstance(rule, Excludes):
+        flags = rule.a | rule.b
+    alone = [
+        mask
+        for mask, rules in broken.items()
+        if rule in rules
+        and answers[mask] in _DECIDED[stage]
+        and not mask & ~support.mask
+        and sum(other.stage <= stage for other in rules) == 1
     ]
-    why = ", ".join([f"{describe_mask(alone, catalog)} {what}", *works])
+    if not alone or not works or flags & ~union(works):
+        return result(RuleState.OPEN, "no mask that was tried decides it")
+    what = "cannot be mapped" if answers[alone[0]] == ENODEV else _WORDS[stage]
+    why = f"{describe_mask(alone[0], catalog)} {what}"
+    examples = [next(mask for mask in works if mask & bit) for bit in bits(flags)] or works[:1]
+    for mask in dict.fromkeys(examples):
+        why += f", {describe_mask(mask, catalog)} works"
     return result(RuleState.CONFIRMED, why)
 
 
-def _flags_of(rule: Rule) -> int:
-    # The flags that must work somewhere, so that a mask fails for want of something else.
-    if isinstance(rule, Requires):
-        return rule.flag
-    return rule.a | rule.b if isinstance(rule, Excludes) else 0
-
-
-def _against_the_list(report: ProbeReport) -> Iterator[str]:
+def _contradictions(report: ProbeReport) -> Iterator[str]:
     support, catalog = report.support, report.support.catalog
-    origin = quote(support.origin)
-    if support.guest_memfd is False:
-        for mask in in_order(report.works(Stage.CREATE)):
+    absent = support.guest_memfd is False
+    says = "says that it has no guest_memfd" if absent else "does not list all of it"
+    for mask in in_order(report.works(Stage.CREATE)):
+        if absent or mask & ~support.mask:
             what = describe_mask(mask, catalog)
-            yield f"{what} can be created, and {origin} says that it has no guest_memfd"
-        return
-    for mask in in_order(report.works_unlisted):
-        what = describe_mask(mask, catalog)
-        yield f"{what} can be created, and {origin} does not list all of it"
+            yield f"{what} can be created, and {quote(support.origin)} {says}"
+    for one in report.checked_rules:
+        if one.state is RuleState.CONTRADICTED:
+            yield f"{quote(catalog.name)} has a rule at {one.rule.stage}: {one.message}"
+    if not absent:
+        for stage in Stage:
+            yield from _surprises(report, stage)
 
 
-def _against_the_catalog(report: ProbeReport) -> Iterator[str]:
-    catalog, name = report.support.catalog, quote(report.support.catalog.name)
-    for checked_rule in report.checked_rules:
-        if checked_rule.state is RuleState.CONTRADICTED:
-            yield f"{name} has a rule at {checked_rule.rule.stage}: {checked_rule.message}"
-    if report.guest_memfd is False:
-        return
-    usable = report.support.mask & catalog.named
-    rules = applicable(report.support, Stage.ACCESS)
-    surprises: dict[Stage, list[int]] = {}
-    for stage in Stage:
-        allowed = allowed_by(rule for rule in rules if rule.stage <= stage)
-        fails = [mask for mask in report.fails(stage) if not mask & ~usable and allowed(mask)]
-        surprises[stage] = in_order(fails)
-    for rule in report.rules:
-        mask = next((mask for mask in surprises[rule.stage] if not rule.holds(mask)), None)
-        if mask is not None:
-            text = format_rule(rule, catalog)
-            seen = f"{describe_mask(mask, catalog)} {_WORDS[rule.stage]}"
-            yield f"{name} has no such rule at {rule.stage}: {text} ({seen})"
-    for stage, masks in surprises.items():
-        for mask in masks:
-            if mask in report.unexplained:
-                yield f"{describe_mask(mask, catalog)} {_WORDS[stage]}, and {name} allows it"
+def _surprises(report: ProbeReport, stage: Stage) -> Iterator[str]:
+    # What fails at a stage although the catalog allows it: by which rules, and by none.
+    support, catalog = report.support, report.support.catalog
+    name, usable = quote(catalog.name), support.mask & catalog.named
+    fails = [mask for mask in report.fails(stage) if not mask & ~usable]
+    masks = in_order(allowed_by(applicable(support, stage), fails))
+    for rule in [rule for rule in report.rules if rule.stage is stage]:
+        for mask in in_order(broken_by(rule, masks))[:1]:
+            seen = f"{describe_mask(mask, catalog)} {_WORDS[stage]}"
+            yield f"{name} has no such rule at {stage}: {format_rule(rule, catalog)} ({seen})"
+    for mask in masks:
+        if mask in report.unexplained:
+            yield f"{describe_mask(mask, catalog)} {_WORDS[stage]}, and {name} allows it"
 
 
 # ---- The text
 
 
-def extent(report: ProbeReport) -> str:
-    """How far the probe came, without what follows from it."""
+def _named(errno: int) -> str:
+    return errorcode.get(errno, f"errno {errno}") if errno else "an error whose number was lost"
+
+
+def _extent(report: ProbeReport) -> str:
+    # How far the probe came, without what follows from it.
     alone = " by creation alone" if report.until is Stage.CREATE else ""
     tried = f"masks tried{alone}: {len(report.observations)}"
     if report.stopped is not None:
@@ -484,47 +426,24 @@ def extent(report: ProbeReport) -> str:
         return f"{tried}, until {_named(report.stopped)} {where}"
     if report.changed:
         return f"{tried}, and the VM lists something else now"
-    every = "combination of the listed flags"
-    if report.complete:
-        return f"{tried}, among them every {every}"
-    return f"{tried}, and the flags did not decide every {every}"
-
-
-def _answer(report: ProbeReport) -> str:
-    found = len(report.contradictions)
-    name = quote(report.support.catalog.name)
-    if report.guest_memfd is False and not found:
-        return "no guest_memfd (KVM_CAP_GUEST_MEMFD is 0), so no mask was tried"
-    if found:
-        points = "one point" if found == 1 else f"{found} points"
-        answer = f"kernel and {name} contradict each other in {points}"
-    elif not report.complete:
-        answer = f"nothing contradicts {name} so far"
-    elif report.until is Stage.ACCESS:
-        answer = f"the kernel does what {name} says"
-    else:
-        answer = f"the kernel does what {name} says at {report.until}"
-    return f"{answer}; {extent(report)}"
-
-
-def _named(errno: int) -> str:
-    return errorcode.get(errno, f"errno {errno}") if errno else "an error whose number was lost"
+    what = "among them" if report.complete else "and the flags did not decide"
+    return f"{tried}, {what} every combination of the listed flags"
 
 
 def _lines(report: ProbeReport) -> Iterator[str]:
-    """The report for people, line by line: first the answer."""
     support, catalog = report.support, report.support.catalog
     host = support.host
     yield report.headline
     yield f"  host: Linux {quote(host.kernel or 'unknown')}, {quote(host.machine or 'unknown')}"
     yield f"  lists: {describe_mask(support.mask, catalog)}"
-    if report.observations:
-        yield f"  tried: files of {report.size} bytes, reserved words of zero"
-        yield ""
-        yield from _table(report)
+    if not report.observations:
+        return
+    yield f"  tried: files of {report.size} bytes, reserved words of zero"
+    yield ""
+    yield from _table(report)
     so_far = "" if report.complete else " (not everything was tried)"
-    sections: dict[str, list[str]] = {
-        "contradictions": list(report.contradictions),
+    sections = {
+        "contradictions": report.contradictions,
         f"rules of {quote(catalog.name)}": [str(rule) for rule in report.checked_rules],
         f"rules learned{so_far}": [
             f"at {rule.stage}: {format_rule(rule, catalog)}. {rule.why}" for rule in report.rules
@@ -537,46 +456,39 @@ def _lines(report: ProbeReport) -> Iterator[str]:
             describe(bit, catalog) for bit in bits(report.undetermined)
         ],
     }
-    for title, content in sections.items():
-        if content and report.observations:
-            yield from ("", title, *(f"  {line}" for line in _shortened(content)))
+    for title, lines in sections.items():
+        if lines:
+            yield from ("", title, *_shortened(lines, "more"))
 
 
-def _shortened(lines: list[str]) -> list[str]:
-    more = len(lines) - _MOST_LINES
-    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more"]
+def _shortened(lines: Sequence[str], what: str) -> list[str]:
+    left = len(lines) - _MOST_LINES
+    shown = [f"  {line}" for line in lines[:_MOST_LINES]]
+    return [*shown, f"  and {left} {what}"] if left > 0 else shown
 
 
 def _table(report: ProbeReport) -> Iterator[str]:
     # A line for each mask, but one for all that are refused because they are not listed.
-    catalog = report.support.catalog
-    unlisted = {
-        mask
+    catalog, listed = report.support.catalog, report.support.mask
+    rows = {
+        mask: seen
         for mask, seen in report.observations.items()
-        if seen.create == EINVAL and mask & ~report.support.mask
+        if seen.create != EINVAL or not mask & ~listed
     }
-    rows = [(mask, seen) for mask, seen in report.observations.items() if mask not in unlisted]
-    shown = rows[:_MOST_LINES]
-    width = max([4, *(len(hex(mask)) for mask, _ in shown)])
+    width = max([4, *(len(hex(mask)) for mask in rows)])
     stages = [stage for stage in Stage if stage <= report.until]
-    heads = "".join([f"{stage!s:<14}" for stage in stages])
-    yield f"  {'mask':>{width}}  {heads}flags"
-    for mask, seen in shown:
-        cells = "".join([f"{_cell(seen.at(stage), stage):<14}" for stage in stages])
-        yield f"  {mask:#{width}x}  {cells}{format_mask(mask, catalog)}"
-    if len(rows) > len(shown):
-        yield f"  and {len(rows) - len(shown)} more masks"
+    yield f"  {'mask':>{width}}  {''.join([f'{stage!s:<14}' for stage in stages])}flags"
+    cells = {
+        mask: "".join([f"{_cell(seen.at(stage), stage):<14}" for stage in stages])
+        for mask, seen in rows.items()
+    }
+    lines = [f"{mask:#{width}x}  {cells[mask]}{format_mask(mask, catalog)}" for mask in rows]
+    yield from _shortened(lines, "more masks")
+    unlisted = len(report.observations) - len(rows)
     if unlisted:
-        more = "one more mask" if len(unlisted) == 1 else f"{len(unlisted)} more masks"
+        more = "one more mask" if unlisted == 1 else f"{unlisted} more masks"
         yield f"  refused, and not listed: {more}"
 
 
 def _cell(answer: int | None, stage: Stage) -> str:
-    if answer is None:
-        return ""
-    if answer == 0:
-        return "works"
-    if answer == _FAILS[stage]:
-        return "refused" if stage is Stage.CREATE else "fails"
-    not_mappable = stage is Stage.ACCESS and answer == _NOT_MAPPABLE
-    return "not mappable" if not_mappable else _named(answer)
+    return "" if answer is None else _DECIDED[stage].get(answer) or _named(answer)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from errno import EACCES, EBADF, EIO, EMFILE, ENFILE, ENOTTY
 from itertools import chain, combinations, islice
 from mmap import MAP_SHARED, PROT_READ, mmap
 from struct import pack_into
-from types import TracebackType
-from typing import Self
 
 from gmemflags._catalog import Catalog
 from gmemflags._exceptions import InconsistentAnswerError
@@ -50,13 +49,13 @@ def probe(
     """Try which masks work on this kernel, with at most ``limit`` files of one page each.
 
     For each mask a file is created, a memory slot is bound to it and deleted again, and its mapping
-    is read by write(2) into a pipe, which answers EFAULT where a touch would be a SIGBUS. The empty
-    mask, every single bit, every pair of listed bits and every subset of them are tried while they
-    are few enough; past ``limit`` one and two bits are flipped around the masks that could be
-    created and around those of ``around``.
+    is read by write(2) into a pipe, which answers EFAULT where a touch would be a SIGBUS. What only
+    a running guest would show is not tried. The reserved words are zero: a proposed flag that has
+    an operand there is tried with operand 0.
 
-    The reserved words are zero. Some proposed flags have an operand in the first of them: here they
-    mean operand 0. What only a running guest would show is not tried.
+    Tried are the empty mask, every single bit, and every subset of the listed bits while they are
+    few enough; past ``limit`` all pairs, and one and two bits flipped around the masks that could
+    be created and around those of ``around``.
 
     An errno that is not about flags (EMFILE, EIO and the like) ends the probe; the report says
     which, and in which stage. On a VM without guest_memfd no mask is tried.
@@ -69,9 +68,6 @@ def probe(
         around: Masks to try as well.
         limit: How many masks to try at most.
         progress: Is called with the number of masks tried so far.
-
-    Returns:
-        What became of each mask, and what follows from that.
 
     Raises:
         ValueError: ``limit`` is negative, or a type is given for a VM that has one.
@@ -88,11 +84,11 @@ def probe(
     if isinstance(kvm, Vm) and vm_type:
         raise ValueError("vm_type is for VMs that the probe makes, and this VM has a type")
     centres = [u64(mask) for mask in ((around,) if isinstance(around, int) else around)]
-    with _Trials(kvm, vm_type) as trials:
+    with closing(_Trials(kvm, vm_type)) as trials:
         support = query(trials.vm, catalog)
         seen: dict[int, Observation] = {}
-        stopped = stopped_at = None
-        changed = False
+        stopped: int | None = None
+        stopped_at: Stage | None = None
         if support.guest_memfd is not False:
             candidates = _candidates(bits(support.mask), seen, centres, limit)
             try:
@@ -101,9 +97,12 @@ def probe(
                     if progress:
                         progress(len(seen))
             except _StoppedError as end:
-                stopped, stopped_at = end.errno, end.stage
+                stopped, stopped_at = end.args
+        changed = False
         try:
-            changed = _changed(trials.vm, support)
+            changed = _listing(query(trials.vm, catalog)) != _listing(support)
+        except InconsistentAnswerError:
+            changed = True
         except OSError as error:
             stopped = error.errno or 0 if stopped is None else stopped
         return ProbeReport(
@@ -117,20 +116,16 @@ def probe(
         )
 
 
-class _StoppedError(Exception):
-    """What ends the probe: an errno that is not about flags, and in which stage it came."""
+def _listing(support: Support) -> tuple[object, ...]:
+    return support.mask, support.answerable, support.hi_only, support.guest_memfd
 
-    def __init__(self, errno: int, stage: Stage) -> None:
-        super().__init__(errno, stage)
-        self.errno = errno
-        self.stage = stage
+
+class _StoppedError(Exception):
+    """What ends the probe, in ``args``: an errno that is not about flags, and its stage."""
 
 
 class _Trials:
-    """Tries one mask after another, on a VM that was given or on VMs of its own.
-
-    A context manager, which closes the VMs of its own.
-    """
+    """Tries one mask after another, on a VM that was given or on VMs of its own."""
 
     def __init__(self, kvm: Kvm | Vm, vm_type: int) -> None:
         self.size = os.sysconf("SC_PAGE_SIZE")
@@ -148,15 +143,7 @@ class _Trials:
         self._create = creator(vm, self.size)
         self._ioctl = caller(vm)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._kvm is not None:
             self.vm.close()
 
@@ -166,32 +153,29 @@ class _Trials:
         Raises:
             _StoppedError: The next mask would fail in the same way.
         """
+        answers: list[int] = []  # by stage
+        fd = -1
         try:
             fd = self._create(mask)
-        except OSError as error:
-            return Observation(create=_about_flags(error, Stage.CREATE))
-        try:
-            if self._kvm is None:
-                return Observation(create=0)
-            try:
+            answers.append(0)
+            if self._kvm is not None:
                 self._set_slot(fd, self.size)
-            except OSError as error:
-                return Observation(create=0, bind=_about_flags(error, Stage.BIND))
-            self._delete_slot(fd, self._kvm)
-            try:
+                answers.append(0)
+                self._delete_slot(fd, self._kvm)
                 _read_mapping(fd, self.size)
-            except OSError as error:
-                return Observation(create=0, bind=0, access=_about_flags(error, Stage.ACCESS))
-            return Observation(create=0, bind=0, access=0)
+                answers.append(0)
+        except OSError as error:
+            answers.append(_about_flags(error, Stage(len(answers))))
         finally:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
+        return Observation(*answers)
 
     def _set_slot(self, fd: int, size: int) -> None:
         # Bind slot 0 to the file, or with size 0 delete it.
         address, _ = self._memory.buffer_info()
         address += -address % self.size
-        region = 0, KVM_MEM_GUEST_MEMFD, 0, size, address, 0, fd
-        pack_into(_REGION, self._region, 0, *region)
+        pack_into(_REGION, self._region, 0, 0, KVM_MEM_GUEST_MEMFD, 0, size, address, 0, fd)
         argument, _ = self._region.buffer_info()
         self._ioctl(self.vm.fileno(), KVM_SET_USER_MEMORY_REGION2, argument)
 
@@ -222,29 +206,11 @@ def _read_mapping(fd: int, size: int) -> None:
 
 
 def _about_flags(error: OSError, stage: Stage) -> int:
-    """The errno of a stage, if it can be about flags.
-
-    Raises:
-        _StoppedError: It cannot.
-    """
+    # The errno of a stage, if it can be about flags; else this ends the probe.
     number = error.errno or 0
     if number in _STOP:
         raise _StoppedError(number, stage) from None
     return number
-
-
-def _changed(vm: Vm, support: Support) -> bool:
-    # Whether the VM lists something else now; raises OSError if it does not answer.
-    try:
-        again = query(vm, support.catalog)
-    except InconsistentAnswerError:
-        return True
-    return (again.mask, again.answerable, again.hi_only, again.guest_memfd) != (
-        support.mask,
-        support.answerable,
-        support.hi_only,
-        support.guest_memfd,
-    )
 
 
 def _candidates(
