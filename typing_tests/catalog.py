@@ -75,7 +75,7 @@ def rules() -> None:
         assert_type(rule.stage, Stage)
         assert_type(rule.hosts, Hosts)
         assert_type(rule.operands, tuple[int, ...])
-        assert_type(rule.clauses(3), list[tuple[int, tuple[int, ...]]])
+        assert_type(rule.clauses(3), list[tuple[int, int, int, tuple[int, ...]]])
         assert_type(format_rule(rule), str)
     assert_type(requires.flag, int)
     assert_type((requires.all_of, always.all_of), tuple[int, int])

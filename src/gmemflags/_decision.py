@@ -75,7 +75,8 @@ def decide(support: Support, request: Request, steps: int = STEPS) -> Verdict:
             findings.append(Finding(Reason.ONLY_UPPER_BOUND))
             return Verdict(negotiation, None, tuple(findings), budget.left)
     try:
-        conflict = _conflict(negotiation, request.required, budget) if support.guest_memfd else None
+        wanted = request.required & negotiation.usable
+        conflict = _conflict(negotiation, wanted, budget) if support.guest_memfd else None
     except OutOfSteps:
         if not findings:  # there is no mask, and it is not known why
             raise NegotiationTooHardError(support.catalog.name, steps) from None
@@ -203,11 +204,11 @@ def _named_by(request: Request) -> int:
 
 
 def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | None:
-    """Why no valid mask has all of ``must``, whether it is usable or not; None if one has.
+    """Why no valid mask has all of ``must``; None if one has.
 
     Raises OutOfSteps if the budget ended before that was known.
 
-    What is wrong with a bit by itself is another finding, so here ``must`` is taken as usable. The
+    What is wrong with a required bit by itself is another finding, so here it may be in a mask. The
     question is asked with more and more bits allowed: those that the request names, all that
     the host lists and the request allows, the forbidden ones too, every flag of the catalog. The
     last of these in which it stays impossible says what kind of conflict it is.
@@ -236,15 +237,15 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
 
 def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int, list[Clause]]]:
     support, request = negotiation.support, negotiation.request
-    usable = negotiation.usable | must
+    anyway = must | request.required
+    usable, named = negotiation.usable | anyway, support.catalog.named
     if request.prerequisites is Prerequisites.REFUSE:
-        named = usable & (_named_by(request) | must)
-        groups = whole_groups(request.required, request.preferred, named)
-        yield Reason.MISSING_PREREQUISITE, named, groups
-    named = support.catalog.named
+        asked = usable & (_named_by(request) | must)
+        groups = whole_groups(request.required, request.preferred, asked)
+        yield Reason.MISSING_PREREQUISITE, asked, groups
     yield Reason.PREREQUISITE_FORBIDDEN, usable, []
-    yield Reason.PREREQUISITE_UNSUPPORTED, support.mask & named | must, []
-    yield Reason.RULE_CONFLICT, named | must, []
+    yield Reason.PREREQUISITE_UNSUPPORTED, support.mask & named | anyway, []
+    yield Reason.RULE_CONFLICT, named | anyway, []
 
 
 def obstacle(support: Support, bit: int, until: Stage, budget: Budget) -> tuple[Rule, ...] | None:

@@ -35,7 +35,7 @@ from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
 from gmemflags._rules import Rule, Stage, architecture
 
 _VERDICTS = {
-    Reason.MISSING_PREREQUISITE: "the host has what is missing, and the request lacks it",
+    Reason.MISSING_PREREQUISITE: "the host lists what is missing, and the request does not ask for it",
     Reason.PREREQUISITE_FORBIDDEN: "the request rules out what is missing",
     Reason.PREREQUISITE_UNSUPPORTED: "the host does not list what is missing",
     Reason.RULE_CONFLICT: "no mask for a host like this can have that",
@@ -131,7 +131,7 @@ def _need_message(support: Support, finding: Finding) -> str:
     answer = support.known_answer(need.capability)
     if answer is not None:
         wanted = format_need(need).partition(" with ")[2] or "anything but 0"
-        return f"{what} is {answer:#x}, and {wanted} is needed{why}"
+        return f"{what} is {answer:#x}, needed: {wanted}{why}"
     errno = support.errors.get(need.capability)
     if errno is not None:
         return f"{what} is needed{why}, and asking for it failed: {errorcode.get(errno, errno)}"

@@ -163,7 +163,7 @@ class BitState(StrEnum):
 
 
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
-    if type(answers) is MappingProxyType:  # ours, or its names are refused as unknown ones
+    if isinstance(answers, MappingProxyType):  # ours, or its names are refused as unknown ones
         return frozen_mapping(answers)
     return frozen_mapping({capability_name(name): value for name, value in answers.items()})
 

@@ -19,7 +19,7 @@ import os
 from collections.abc import Mapping
 from errno import EBADF, EINVAL
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from attrs import field, frozen
 
@@ -41,6 +41,8 @@ from gmemflags._masks import WORD, u64
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Stage
 from gmemflags._values import frozen_mapping
+
+K = TypeVar("K", bound="int | str")
 
 __all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
 
@@ -93,9 +95,7 @@ class FakeBackend(Backend):
 
     def __init__(
         self,
-        answers: Mapping[int, int | OSError]
-        | Mapping[str, int | OSError]
-        | Mapping[int | str, int | OSError],
+        answers: Mapping[K, int | OSError],
         *,
         scope: Scope = Scope.VM,
         host: HostFacts | None = None,
@@ -239,9 +239,7 @@ class FakeVm(FakeBackend, VmBackend):
 
     def __init__(
         self,
-        answers: Mapping[int, int | OSError]
-        | Mapping[str, int | OSError]
-        | Mapping[int | str, int | OSError],
+        answers: Mapping[K, int | OSError],
         *,
         scope: Scope = Scope.VM,
         host: HostFacts | None = None,
