@@ -299,7 +299,7 @@ def test_a_need_is_told_with_its_why_and_the_names_of_its_bits() -> None:
     """What was asked for, what it was answered, and what for."""
     (problem,) = resolve(LISTS_BOTH, MAINLINE.profiles["private"]).problems
     assert problem.message == (
-        "KVM_CAP_MEMORY_ATTRIBUTES is 0x0, and 0x8 (PRIVATE) is needed"
+        "KVM_CAP_MEMORY_ATTRIBUTES is 0x0, needed: 0x8 (PRIVATE)"
         " (KVM_SET_MEMORY_ATTRIBUTES makes pages private)"
     )
 

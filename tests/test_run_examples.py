@@ -52,7 +52,7 @@ def test_allocate_is_refused_what_a_default_vm_does_not_have(vm: Vm) -> None:
     takes_both(vm)
     refusal = output("allocate.py").partition("\n\n")[2]
     assert refusal.startswith("refused on VM of type 0 on /dev/kvm: profile private: ")
-    assert "KVM_CAP_MEMORY_ATTRIBUTES is 0x0, and 0x8 (PRIVATE) is needed" in refusal
+    assert "KVM_CAP_MEMORY_ATTRIBUTES is 0x0, needed: 0x8 (PRIVATE)" in refusal
 
 
 def test_allocate_without_kvm_shows_the_same_on_a_table() -> None:

@@ -53,7 +53,7 @@ def known_hosts(answer: Resolution) -> None:
     """VMs without KVM."""
     host = hosts["linux-6.18-x86_64"]
     assert_type(host, KnownHost)
-    assert_type(host.how, str)
+    assert_type((host.how, host.recorded), tuple[str, bool])
     assert_type(host.system, FakeBackend)
     assert_type(host.vm(0), FakeVm)
     assert_type(host.on_system, Mapping[int, int])

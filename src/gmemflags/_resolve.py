@@ -30,8 +30,8 @@ solve there is an error, which is neither.
 >>> answer.why(1 << 7)
 'bit 7 (0x80, not named by linux-mainline) is unsupported and not asked for'
 >>> resolve(host, F.MMAP).headline
-'refused on a fake host: MMAP requires INIT_SHARED (at access, as of Linux 7.3): the host has what \
-is missing, and the request lacks it'
+'refused on a fake host: MMAP requires INIT_SHARED (at access, as of Linux 7.3): the host lists \
+what is missing, and the request does not ask for it'
 """
 
 from __future__ import annotations

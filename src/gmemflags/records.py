@@ -18,7 +18,7 @@ True
 >>> records.loads(document.replace('"mask":"0x3"', '"mask":"0x7"'))
 Traceback (most recent call last):
   ...
-gmemflags._exceptions.RecordError: at $.mask: the rest of the document says '0x3', not '0x7'
+gmemflags._exceptions.RecordError: at $.mask: the rest of the document says 0x3, not 0x7
 """
 
 from __future__ import annotations
