@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from _svg import box, cross, figure, head, line, mark, text
 
-from gmemflags import Always, Excludes, Requires, bits, format_mask
-from gmemflags import format_rule
+from gmemflags import Always, Excludes, Requires, bits, format_mask, format_rule
 from gmemflags._format import format_hosts
 
 if TYPE_CHECKING:
-    from gmemflags import Catalog
-    from gmemflags import Rule
+    from gmemflags import Catalog, Rule
 
 
 def rules(catalog: Catalog) -> str:

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 from _graph import short
 from _pictures import PROJECT
+from gmemflags._cli._hosts import HOSTS
 
 from gmemflags import MAINLINE, bits, exceptions, format_mask, query
-from gmemflags._cli._hosts import HOSTS
 from gmemflags import _mainline as _uapi
-from gmemflags._mainline import SHIPPED
-from gmemflags._format import format_need
 from gmemflags._create import MEANINGS
+from gmemflags._format import format_need
+from gmemflags._mainline import SHIPPED
 from gmemflags.linux._ioctl import _NR_IOCTL
 from gmemflags.records import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gmemflags import Catalog, Need
     from gmemflags._cli._hosts import RecordedHost
+
+    from gmemflags import Catalog, Need
 
 
 def tables() -> dict[str, str]:

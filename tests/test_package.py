@@ -13,8 +13,8 @@ import pytest
 
 import gmemflags
 import gmemflags.linux
-import gmemflags.records
-import gmemflags.testing
+import gmemflags.records  # pyright: ignore[reportUnusedImport]  # its attributes are asked for
+import gmemflags.testing  # pyright: ignore[reportUnusedImport]  # as above
 from tests.surface import MODULES, OFFERED
 
 SOURCE = Path(__file__).parents[1] / "src" / "gmemflags"

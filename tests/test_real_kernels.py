@@ -101,8 +101,8 @@ def test_private_on_6_18_default_vm() -> None:
     answer = resolve(LINUX_6_18_DEFAULT, PRIVATE)
     assert [problem.reason for problem in answer.problems] == [Reason.NEED_ABSENT]
     assert answer.headline == (
-        "refused on the VM: profile private: KVM_CAP_MEMORY_ATTRIBUTES is 0x0, needed: 0x8 (PRIVATE)"
-        " (KVM_SET_MEMORY_ATTRIBUTES makes pages private)"
+        "refused on the VM: profile private: KVM_CAP_MEMORY_ATTRIBUTES is 0x0, needed: 0x8"
+        " (PRIVATE) (KVM_SET_MEMORY_ATTRIBUTES makes pages private)"
     )
 
 

@@ -174,7 +174,6 @@ def probes(vm: Vm) -> None:
     assert_type(report.works(Stage.ACCESS), frozenset[int])
     assert_type(report.fails(Stage.ACCESS), frozenset[int])
     assert_type(report.not_mappable, frozenset[int])
-    assert_type(report.works_unlisted, frozenset[int])
     assert_type(report.unexplained, frozenset[int])
     assert_type(report.undetermined, int)
     assert_type(report.rules, tuple[Rule, ...])
@@ -197,4 +196,4 @@ def mistakes(support: Support, vm: Vm) -> None:
     HostFacts(vm_type="0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert gmemflags.linux.Vmm  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     probe(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    FakeBackend({1.5: 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+    FakeBackend({244: "3"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]

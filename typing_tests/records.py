@@ -44,7 +44,6 @@ def plain(
     pool: Baseline,
     comparison: Comparison,
     report: ProbeReport,
-    error: KvmUnavailableError,
 ) -> list[Document]:
     """Each value has a document of its own type."""
     host = to_dict(support)
@@ -55,12 +54,14 @@ def plain(
     assert_type(to_dict(pool), BaselineDocument)
     assert_type(to_dict(comparison), ComparisonDocument)
     assert_type(to_dict(report), ProbeDocument)
-    assert_type(to_dict(error), UnavailableDocument)
     return [host, to_dict(resolution)]
 
 
-def smaller(flags: FlagWord, request: Request, catalog: Catalog) -> None:
-    """What the larger documents are made of."""
+def smaller(
+    flags: FlagWord, request: Request, catalog: Catalog, error: KvmUnavailableError
+) -> None:
+    """What the larger documents are made of, and a host that could not be asked."""
+    assert_type(to_dict(error), UnavailableDocument)
     assert_type(to_dict(flags), FlagsDocument)
     assert_type(to_dict(request), RequestDocument)
     assert_type(to_dict(catalog), CatalogDocument)

@@ -35,7 +35,9 @@ from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
 from gmemflags._rules import Rule, Stage, architecture
 
 _VERDICTS = {
-    Reason.MISSING_PREREQUISITE: "the host lists what is missing, and the request does not ask for it",
+    Reason.MISSING_PREREQUISITE: (
+        "the host lists what is missing, and the request does not ask for it"
+    ),
     Reason.PREREQUISITE_FORBIDDEN: "the request rules out what is missing",
     Reason.PREREQUISITE_UNSUPPORTED: "the host does not list what is missing",
     Reason.RULE_CONFLICT: "no mask for a host like this can have that",
