@@ -92,8 +92,8 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
             )
         case Reason.ONLY_UPPER_BOUND:
             return (
-                "this says what the host could offer at most, and a VM may support fewer flags:"
-                " query the VM's own descriptor, or ask for system scope"
+                "/dev/kvm says what the host could offer at most: query the VM's own descriptor,"
+                " or ask for system scope"
             )
         case Reason.GUEST_MEMFD_NOT_ASKED:
             return "the host was not asked for KVM_CAP_GUEST_MEMFD, so nothing is known of it"
@@ -111,8 +111,13 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case Reason.NEED_NOT_ASKED | Reason.NEED_ABSENT:
             return _need_message(support, finding)
         case reason if reason in _VERDICTS:
-            rules = "; ".join(_rule_with_stage(rule, support) for rule in finding.rules)
-            return f"{rules or describe_mask(finding.bits, support.catalog)}: {_VERDICTS[reason]}"
+            # The rule that may not even apply is the one to know of; else the first one.
+            rules = sorted(finding.rules, key=lambda rule: applies(support, rule) is not None)
+            first = [_rule_with_stage(rule, support) for rule in rules[:1]]
+            others = len(rules) - 1
+            more = f" and {others} more rule{'s' if others > 1 else ''}" if others > 0 else ""
+            what = "".join(first) or describe_mask(finding.bits, support.catalog)
+            return f"{what}{more}: {_VERDICTS[reason]}"
         case reason:
             return _bit_message(negotiation, finding.bits, reason)
 
@@ -341,7 +346,7 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
                 " never names"
             )
     if support.scope is Scope.SYSTEM:
-        yield "this says what the host could offer at most: a VM may support fewer flags"
+        yield "/dev/kvm says what the host could offer at most: a VM may support fewer flags"
     if support.hi_only:
         claimed = describe_mask(support.hi_only, catalog)
         yield f"{claimed} is claimed by FLAGS_HI and denied by a 64-bit FLAGS: not believed"
