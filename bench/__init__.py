@@ -1,6 +1,6 @@
 """Ratios of what the library costs to what the obvious code costs, measured in one run.
 
-A room of this package has a ``figures()``; ``python -m bench`` prints them all. Nothing here
+Each module of this package has a ``figures()``; ``python -m bench`` prints them all. Nothing here
 asserts: a limit is printed beside the ratio, and the reader decides.
 """
 
@@ -53,11 +53,11 @@ def _cpu_time(command: Sequence[str], environment: Mapping[str, str]) -> float:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as child:
-        told = child.stderr.read() if child.stderr else b""
+        errors = child.stderr.read() if child.stderr else b""
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        lines = told.decode(errors="replace").strip().splitlines()
+        lines = errors.decode(errors="replace").strip().splitlines()
         raise RuntimeError(lines[-1] if lines else f"exit status {child.returncode}")
     return usage.ru_utime + usage.ru_stime
 

@@ -12,9 +12,7 @@ from time import process_time
 from attrs import evolve
 
 from bench import Figure, python
-from gmemflags import query
-from gmemflags import FIRECRACKER_SECRET_FREE
-from gmemflags import RecordError
+from gmemflags import FIRECRACKER_SECRET_FREE, RecordError, query
 from gmemflags.records import dumps, loads
 from gmemflags.testing import FakeBackend
 

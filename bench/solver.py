@@ -18,11 +18,21 @@ from time import process_time
 from typing import Any
 
 from bench import Figure, skip
-from gmemflags import MAINLINE, Always, Catalog, Excludes, Prerequisites, Request, Requires, Support, query, resolve
+from gmemflags import (
+    MAINLINE,
+    Always,
+    Catalog,
+    Excludes,
+    Prerequisites,
+    Request,
+    Requires,
+    Rule,
+    Support,
+    query,
+    resolve,
+)
+from gmemflags._masks import MASK, flag_class
 from gmemflags._solver import ALWAYS, STEPS, Budget, Clause, OutOfSteps, solve, whole_groups
-from gmemflags._masks import MASK
-from gmemflags import Rule
-from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 
 BITS = [1 << number for number in range(64)]

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 
 from attrs import Factory, field, frozen
 
-from gmemflags._exceptions import CatalogError, InvalidMaskError, safe_repr
+from gmemflags._exceptions import CatalogError, InvalidMaskError, quote, safe_repr
 from gmemflags._masks import FlagWord, flag_class, names_of, one_bit, u64, union
 from gmemflags._rules import Rule, Stage, canonical, meaning
 from gmemflags._values import (
@@ -384,10 +384,9 @@ def _request_key(request: Request) -> tuple[object, ...]:
 
 
 def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
+    given = safe_repr(flags)
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
-        raise CatalogError(
-            catalog, f"flags is {safe_repr(cast('object', flags))}, not a FlagWord class"
-        )
+        raise CatalogError(catalog, f"flags is {given}, not a FlagWord class")
     if not flags.bit_names:
         raise CatalogError(catalog, f"{flags.__name__} names no flag")
     for name in flags.bit_names.values():
@@ -407,15 +406,16 @@ def _checked_capabilities(catalog: str, numbers: object) -> Mapping[str, int | N
         except TypeError as error:
             raise CatalogError(catalog, str(error)) from None
         if name in found:
-            raise CatalogError(catalog, f"capability {name} is numbered twice")
+            raise CatalogError(catalog, f"capability {quote(name)} is numbered twice")
         if number is None:
             found[name] = None
             continue
         if type(number) is not int or not 0 <= number < 1 << 31:
             value = safe_repr(number)
-            raise CatalogError(catalog, f"{name} is numbered {value}, not in [0, 2**31)")
+            raise CatalogError(catalog, f"{quote(name)} is numbered {value}, not in [0, 2**31)")
         if number in seen:
-            raise CatalogError(catalog, f"{seen[number]} and {name} have the same number {number}")
+            both = f"{quote(seen[number])} and {quote(name)}"
+            raise CatalogError(catalog, f"{both} have the same number {number}")
         found[name], seen[number] = number, name
     return frozen_mapping(found)
 
@@ -438,7 +438,7 @@ def _checked_profiles(catalog: str, profiles: object) -> Mapping[str, Profile]:
     found = {profile.name: profile for profile in listed}
     if len(found) < len(listed):
         twice = next(name for name in found if [p.name for p in listed].count(name) > 1)
-        raise CatalogError(catalog, f"two profiles are called {twice}")
+        raise CatalogError(catalog, f"two profiles are called {quote(twice)}")
     if names is not None and names != tuple(found):
         raise CatalogError(catalog, "a profile is listed by another name than its own")
     return frozen_mapping(found)

@@ -344,16 +344,9 @@ class Loss:
         return self.message
 
 
-def _lost(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.a, comparison.b))
-
-
-def _gained(comparison: Comparison) -> tuple[Loss, ...]:
-    return tuple(_losses(comparison.b, comparison.a))
-
-
-def _find_doubts(comparison: Comparison) -> tuple[str, ...]:
-    return tuple(_doubts(comparison.a, comparison.b))
+def _both(comparison: Comparison) -> tuple[tuple[Loss, ...], tuple[Loss, ...]]:
+    a, b, budget = comparison.a, comparison.b, Budget()
+    return tuple(_losses(a, b, budget)), tuple(_losses(b, a, budget))
 
 
 @frozen(kw_only=True, getstate_setstate=False)
@@ -367,20 +360,26 @@ class Comparison:
 
     a: Support
     b: Support
-    lost: tuple[Loss, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_lost, takes_self=True)
+    _differences: tuple[tuple[Loss, ...], tuple[Loss, ...]] = field(
+        init=False, eq=False, repr=False, default=Factory(_both, takes_self=True)
     )
-    """What can be had on ``a`` and not on ``b``."""
-    gained: tuple[Loss, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_gained, takes_self=True)
-    )
-    """What can be had on ``b`` and not on ``a``."""
-    doubts: tuple[str, ...] = field(
-        init=False, eq=False, repr=False, default=Factory(_find_doubts, takes_self=True)
-    )
-    """Why the two cannot be compared with certainty, a sentence each."""
 
     __reduce__ = reduce_to_fields
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        """What can be had on ``a`` and not on ``b``."""
+        return self._differences[0]
+
+    @property
+    def gained(self) -> tuple[Loss, ...]:
+        """What can be had on ``b`` and not on ``a``."""
+        return self._differences[1]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the two cannot be compared with certainty, a sentence each."""
+        return tuple(_doubts(self.a, self.b))
 
     @property
     def safe(self) -> bool:
@@ -420,8 +419,7 @@ def compare(a: Support, b: Support) -> Comparison:
     return Comparison(a=a, b=b)
 
 
-def _losses(here: Support, there: Support) -> Iterator[Loss]:
-    budget = Budget()
+def _losses(here: Support, there: Support, budget: Budget) -> Iterator[Loss]:
     catalog = here.catalog
     for bit in bits(here.mask):
         what = describe(bit, catalog)

@@ -31,7 +31,7 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, read_long
+from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, read_long
 from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
 
@@ -145,6 +145,8 @@ def _merge_answers(support: Support) -> Merged:
         if name in answers or name in _ENUMERATING or type(error) is not int or error < 0:
             raise ValueError(f"errors[{name!r}] cannot be {safe_repr(error)} beside the answers")
     for name, raw in answers.items():
+        if type(raw) is int and 0 <= raw <= WORD >> 1:
+            continue  # as nearly all are
         try:
             read_long(raw)
         except InvalidMaskError as error:

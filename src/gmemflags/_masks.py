@@ -21,7 +21,7 @@ from errno import errorcode
 from functools import lru_cache
 from typing import Any, NamedTuple, Self, cast
 
-from gmemflags._exceptions import InvalidMaskError, safe_repr
+from gmemflags._exceptions import InvalidMaskError, quote, safe_repr
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -226,12 +226,14 @@ def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, s
     for name, member in members.items():
         given = raw.get(name)
         value = member.value if isinstance(given, auto) else given
-        what = f"{kind.__name__}.{name} = {safe_repr(value)}"
+        what = f"{quote(kind.__name__)}.{quote(name)} = {safe_repr(value)}"
         if type(value) is not int or not 0 < value <= MASK or value & (value - 1):
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
-            raise InvalidMaskError(f"{what} is a second name for a bit: it is {found[value]} already")
+            raise InvalidMaskError(
+                f"{what} is a second name for a bit: it is {found[value]} already"
+            )
         if short in found.values():
             raise InvalidMaskError(f"{what} is a second bit called {short}")
         found[value] = short
