@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sphinx.ext.napoleon import Config, GoogleDocstring
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import make_refnode
 
@@ -30,7 +31,6 @@ project_copyright = author
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
@@ -44,10 +44,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
-autodoc_default_options = {"members": True, "show-inheritance": True}
-napoleon_numpy_docstring = False
-napoleon_use_rtype = False
-napoleon_custom_sections = [("Source", "returns_style")]
+autodoc_default_options = {"members": True}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ |> "
 copybutton_prompt_is_regexp = True
@@ -71,8 +68,22 @@ _STANDARD = {*dir(builtins), *dir(abc), *dir(typing), *sys.stdlib_module_names}
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", read_google_style)
     app.connect("missing-reference", find)
     app.connect("env-check-consistency", check_complete)
+
+
+def read_google_style(  # noqa: PLR0917  # as Sphinx calls it
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Turn Args and Raises into fields.
+
+    The extension itself would take what is before a colon in the text of a field for its type.
+    """
+    del app, options
+    kind = "method" if what in {"attribute", "property"} else what
+    config = Config(napoleon_use_rtype=False, napoleon_custom_sections=["Source"])
+    lines[:] = GoogleDocstring(lines, config, what=kind, name=name, obj=obj).lines()
 
 
 def find(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Any) -> Any:
