@@ -1,0 +1,52 @@
+"""What is generated into the pages is up to date, and every block of code is run or says why not."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+RUN = {"python", "console"}
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    """`make pages` would change nothing."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "_pages.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_run_or_says_why_not(page: Path) -> None:
+    """A block of another language than those that are run has a comment above it, or is plain."""
+    lines = page.read_text(encoding="utf-8").split("\n")
+    inside = False
+    for number, line in enumerate(lines):
+        if line.startswith("```"):
+            language = line[3:]
+            inside = not inside
+            if inside and language not in RUN and not language.startswith(("{", "text")):
+                above = "\n".join(lines[max(0, number - 3) : number])
+                assert "<!-- not run: " in above, f"{page.name}, line {number + 1}: {line}"
+
+
+def helped(*words: str) -> str:
+    """What `gmemflags help` prints."""
+    command = [sys.executable, "-m", "gmemflags", "help", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_reference_has_every_option() -> None:
+    """The page on the command line names each option of each command."""
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^  (\w+) +[A-Z]", helped().partition("commands:")[2], re.MULTILINE)
+    for command in {*commands} - {"help"}:
+        for option in {*re.findall(r"--[a-z][a-z-]*", helped(command))} - {"--help"}:
+            assert option in page, f"{command} {option}"
