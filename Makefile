@@ -9,6 +9,9 @@
 .DELETE_ON_ERROR:
 .SECONDARY:
 unexport PYTHONPATH PYTHONHOME
+# Where pip installs is said here, and nowhere else.
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
+export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pyright's node is a pinned package as well; no other one is used, and none is looked for.
 export PYRIGHT_PYTHON_GLOBAL_NODE := 0
@@ -16,14 +19,22 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # The first that is new enough and runs: a command of that name may be there and not work.
 ifndef PYTHON
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.15; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
-VERSION := $(shell $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11); \
+VERSION := $(shell "$(PYTHON)" -c 'import sys; assert sys.version_info >= (3, 11); \
   print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 ifeq "$(VERSION)" ""
 $(error PYTHON="$(PYTHON)" is no Python 3.11 or newer; name one: make PYTHON=...)
 endif
+
+# A pip that can install into environments that have none (`--python`, from pip 22.3 on). PYTHON may be
+# a virtual environment without pip: then that of the Python that made it, or any other on PATH.
+PIP = "$(or $(shell python=$$("$(PYTHON)" -c 'import sys; print(sys.executable)'); \
+  { echo "$$python"; "$$python" -c 'import sys; print(sys._base_executable)'; \
+    echo "$$PATH" | tr : '\n' | sed 's|$$|/python3|'; } | while read -r p; do \
+    "$$p" -m pip --python "$$python" --version >/dev/null 2>&1 && echo "$$p" && break; done), \
+  $(error No Python here has pip 22.3 or newer: install python3-pip))" -m pip
 
 VENV := .venv/$(VERSION)
 RUN := $(VENV)/run/bin
@@ -31,6 +42,12 @@ TEST := $(VENV)/test/bin
 DEV := $(VENV)/dev/bin
 RELEASE := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 WHEEL := .venv/wheel/gmemflags-$(RELEASE)-py3-none-any.whl
+
+# What was made where the project no longer is: an environment whose Python is gone is made anew, and
+# the scripts of gmemflags, which name the directory, are written again. All else is path-independent.
+$(shell mkdir -p .venv; for made in .venv/build $(VENV)/*; do \
+    [ ! -d "$$made/bin" ] || [ -x "$$made/bin/python" ] || rm -rf "$$made"; done; \
+  pwd -P | cmp -s - .venv/place || pwd -P >.venv/place)
 
 # The two things that some tests need, and what this machine has of them: kvm, standin, or both.
 # What GMEMFLAGS_REQUIRE names makes such tests fail where they would be skipped.
@@ -45,10 +62,11 @@ help: ## list these targets
 .PHONY: run
 run: $(VENV)/run/.ready ## ask this machine, with `gmemflags show`
 ifeq "$(findstring kvm,$(MACHINE))" "kvm"
-	@$(RUN)/gmemflags show $(ARGS)
+	@$(RUN)/python -m gmemflags show $(ARGS)
 else
-	@echo "This machine has no /dev/kvm that can be opened: what follows is a recorded host."
-	@$(RUN)/gmemflags show --host linux-6.18-x86_64 $(ARGS)
+	@$(RUN)/python -m gmemflags show || true
+	@echo; echo "What follows is not this machine, but the recorded host linux-6.18-x86_64:"; echo
+	@$(RUN)/python -m gmemflags show --host linux-6.18-x86_64 $(ARGS)
 endif
 
 .PHONY: test
@@ -56,8 +74,11 @@ test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest
 	$(TEST)/python -m $(UNDER) pytest $(ARGS)
 
 .PHONY: prove
-prove: ## hold the resolver against a search over all masks, a million times
-	$(MAKE) test GMEMFLAGS_CASES=1000000 ARGS="-o faulthandler_timeout=0 tests/property/test_negotiation_proof.py"
+prove: export GMEMFLAGS_CASES ?= 1000000
+prove: export GMEMFLAGS_FUZZ ?= 1000000
+prove: $(VENV)/test/.ready ## try the laws, the proof and the fuzzing on many more cases (long)
+	$(TEST)/python -m pytest --hypothesis-profile=prove -m "prove or hypothesis" \
+	  -o faulthandler_timeout=0 tests $(ARGS)
 
 .PHONY: coverage
 coverage: ## run the tests, and tell what they left out
@@ -72,32 +93,32 @@ report: $(VENV)/test/.ready ## tell what runs with UNDER="coverage run -m" left 
 
 .PHONY: header
 header: $(VENV)/header/.ready ## hold the numbers against a recent kernel's headers
-	ZIG_GLOBAL_CACHE_DIR=$(CURDIR)/.venv/zig \
+	ZIG_GLOBAL_CACHE_DIR="$(CURDIR)/.venv/zig" \
 	  $(VENV)/header/bin/python -m pytest --noconftest tests/header.py
 
 .PHONY: lint
 lint: $(VENV)/dev/.packages ## check the style
-	$(DEV)/ruff format --diff
-	$(DEV)/ruff check
+	$(DEV)/python -m ruff format --diff
+	$(DEV)/python -m ruff check
 
 .PHONY: format
 format: $(VENV)/dev/.packages ## correct the style
-	$(DEV)/ruff check --fix-only
-	$(DEV)/ruff format
+	$(DEV)/python -m ruff check --fix-only
+	$(DEV)/python -m ruff format
 
 .PHONY: types
 types: $(VENV)/dev/.ready ## check the types: mypy, pyright, and the public ones
-	$(DEV)/mypy
-	PATH="$(CURDIR)/$(DEV):$$PATH" pyright
-	PATH="$(CURDIR)/$(DEV):$$PATH" pyright --verifytypes gmemflags --ignoreexternal
+	$(DEV)/python -m mypy
+	PATH="$(CURDIR)/$(DEV):$$PATH" python -m pyright
+	PATH="$(CURDIR)/$(DEV):$$PATH" python -m pyright --verifytypes gmemflags --ignoreexternal
 
 .PHONY: architecture
 architecture: $(VENV)/dev/.ready ## check who imports whom
-	$(DEV)/lint-imports --no-cache
+	$(DEV)/python -c "from importlinter.cli import lint_imports_command as main; main()" --no-cache
 
 .PHONY: docs
 docs: $(VENV)/dev/.ready ## write the documentation to build/docs/index.html
-	$(DEV)/sphinx-build -E -q -n -W --keep-going docs build/docs
+	$(DEV)/python -m sphinx -E -q -n -W --keep-going docs build/docs
 
 .PHONY: pages
 pages: $(VENV)/test/.ready ## write the generated tables and pictures into the pages
@@ -118,14 +139,14 @@ build: .venv/build/.packages ## write sdist and wheel to dist
 
 .PHONY: release
 release: $(VENV)/test/.ready .venv/build/.packages ## check what would be published, with all dependencies
-	PYTHON=$(PYTHON) $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
+	PIP='$(PIP)' $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
 
 .PHONY: requirements
 requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
 	set -e; for name in dev build test run bench header mutate; do \
-	  rm -rf .venv/pins; $(PYTHON) -m venv --without-pip .venv/pins; \
-	  $(PYTHON) -m pip --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
-	  $(PYTHON) -m pip --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
+	  rm -rf .venv/pins; "$(PYTHON)" -m venv --without-pip .venv/pins; \
+	  $(PIP) --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
+	  $(PIP) --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
 	  also='-c requirements/dev.txt'; \
 	done
 
@@ -141,12 +162,12 @@ clean: ## remove what these targets made
 # The pip of PYTHON installs into environments that have none.
 .venv/%/.packages: $(wildcard requirements/*.txt)
 	rm -rf $(@D)
-	$(PYTHON) -m venv --without-pip $(@D)
-	$(PYTHON) -m pip --python $(@D)/bin/python install -q -r requirements/$(notdir $*).txt
+	"$(PYTHON)" -m venv --without-pip $(@D)
+	$(PIP) --python $(@D)/bin/python install -q -r requirements/$(notdir $*).txt
 	touch $@
 
-.venv/%/.ready: .venv/%/.packages $(WHEEL)
-	$(PYTHON) -m pip --python $(@D)/bin/python install -q --no-deps --force-reinstall $(WHEEL)
+.venv/%/.ready: .venv/%/.packages .venv/place $(WHEEL)
+	$(PIP) --python $(@D)/bin/python install -q --no-deps --force-reinstall $(WHEEL)
 	touch $@
 
 # Directories are among the sources so that a module's removal counts, too.

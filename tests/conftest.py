@@ -9,23 +9,26 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from gmemflags.linux import Kvm, Vm
+from tests.scale import EXAMPLES
 from tests.standin.kernel import KVM_GET_API_VERSION, require, require_standin
 
-# Deadlines are off: the machines are noisy, and a law is no benchmark.
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-# `make mutate` wants to know that a law is broken, and of no smaller case.
+# No law depends on how fast a machine is.
+TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+# `make test` tries a few examples, the same ones everywhere; `make prove` many, and always others.
+settings.register_profile("default", TIMELESS, derandomize=True, max_examples=40)
+settings.register_profile("prove", TIMELESS, max_examples=EXAMPLES)
+# `make mutate` asks whether a law is broken, not for the smallest case.
 settings.register_profile(
     "mutate",
-    deadline=None,
+    TIMELESS,
     derandomize=True,
     max_examples=20,
     phases=[Phase.explicit, Phase.generate],
 )
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+settings.load_profile("default")
 
 
 @functools.cache
@@ -63,6 +66,21 @@ def vm(kvm: Kvm) -> Iterator[Vm]:
 def standin() -> None:
     """Nothing; skips or fails, as GMEMFLAGS_REQUIRE says, where no scripted kernel can run."""
     require_standin()
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, int]]:
+    """A terminal: the descriptor that shows what is written, and the one to write to.
+
+    It skips where there is none, as in a container without /dev/pts.
+    """
+    try:
+        shows, writes = os.openpty()
+    except OSError as error:
+        pytest.skip(f"No pseudo-terminal can be opened: {error}.")
+    yield shows, writes
+    os.close(shows)
+    os.close(writes)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from fcntl import ioctl
 from pathlib import Path
@@ -16,6 +15,7 @@ from gmemflags._cli import _out
 from gmemflags._cli._out import complain, emit, fold, say
 from gmemflags._cli._status import CommandError, Status
 from tests.cli.runs import golden, run
+from tests.cli.terminal import shown_on
 
 HOST = "linux-6.18-x86_64"
 SHOW = ["show", "--host", HOST]
@@ -31,22 +31,13 @@ class Deaf(io.StringIO):
         raise KeyboardInterrupt
 
 
-@pytest.fixture
-def pty() -> Iterator[tuple[int, int]]:
-    """A terminal: the descriptors of who looks and of who writes."""
-    looks, writes = os.openpty()
-    yield looks, writes
-    os.close(looks)
-    os.close(writes)
-
-
 def on_terminal(pty: tuple[int, int], columns: int, text: str) -> str:
     """What a terminal of that width shows when ``text`` is said."""
-    looks, writes = pty
+    _, writes = pty
     ioctl(writes, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(os.dup(writes), "w") as stream, redirect_stdout(stream):
         say(text)
-    return os.read(looks, 65536).decode().replace("\r\n", "\n")
+    return shown_on(pty).replace("\r\n", "\n")
 
 
 def test_long_lines_are_folded_between_words() -> None:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +15,7 @@ from gmemflags._cli._pool import Pool, support_of
 from gmemflags import FIRECRACKER_SECRET_FREE
 from gmemflags.records._text import LONGEST
 from tests.cli.runs import Run, error, run
+from tests.cli.terminal import shown_on
 from tests.records.values import host
 
 A, B, C = host(3, "host-a"), host(3, "host-b"), host(1, "host-c")
@@ -498,18 +497,15 @@ def test_replaying_one_that_is_spread_over_lines(files: Path) -> None:
     assert run("replay", "decision.json").out.startswith("the same answer\n")
 
 
-def test_progress_on_a_terminal(tmp_path: Path) -> None:
+def test_progress_on_a_terminal(tmp_path: Path, pty: tuple[int, int]) -> None:
     """A line that says how far it is, and is gone at the end; into a file there is none."""
     pool = tmp_path / "many.jsonl"
     pool.write_text((records.dumps(A) + "\n") * 40_000)
-    main, terminal = pty.openpty()
+    _, writes = pty
     command = [sys.executable, "-m", "gmemflags", "baseline", str(pool)]
-    child = subprocess.run(command, stderr=terminal, stdout=subprocess.PIPE, check=True)
-    os.close(terminal)
-    shown = os.read(main, 10_000).decode()
-    os.close(main)
+    child = subprocess.run(command, stderr=writes, stdout=subprocess.PIPE, check=True)
     assert child.stdout.startswith(b"baseline of 40000 hosts")
-    assert shown == "\r\x1b[K16384 records\r\x1b[K32768 records\r\x1b[K"
+    assert shown_on(pty) == "\r\x1b[K16384 records\r\x1b[K32768 records\r\x1b[K"
     assert run("baseline", str(pool)).err == ""
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from gmemflags import GmemFlagsError, query
 from gmemflags.linux import Kvm, Vm
-
-ROUNDS = 10_000
+from tests.scale import ROUNDS
 
 
 def count() -> int:
@@ -58,8 +57,9 @@ GOOD: list[Callable[[], object]] = [ask_dev_kvm, ask_a_vm]
 BAD: list[Callable[[], object]] = [fail_to_open, fail_to_take, fail_to_create, fail_to_ask]
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("kvm")
-def test_ten_thousand_rounds_leave_no_descriptor() -> None:
+def test_many_rounds_leave_no_descriptor() -> None:
     """Every third round fails on its way, each time in another place."""
     failures = cycle(BAD)
     rounds = cycle([GOOD[0], GOOD[1], None])

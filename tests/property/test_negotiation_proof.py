@@ -1,11 +1,10 @@
 """The proof: ``resolve`` gives exactly the mask that trying every mask gives, or both refuse.
 
-``GMEMFLAGS_CASES`` says how many cases to try; ``make prove`` tries a million.
+``make test`` tries 2,000 cases, ``make prove`` a million; ``GMEMFLAGS_CASES`` is another number.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from random import Random
 
@@ -18,8 +17,8 @@ from gmemflags import Hosts, Rule
 from gmemflags._masks import flag_class
 from gmemflags.testing import FakeBackend
 from tests.property.exhaustive import Case, Law, best, random_case
+from tests.scale import CASES
 
-CASES = int(os.environ.get("GMEMFLAGS_CASES", "20000"))
 PARTS = 8
 NUMBERS = {"X": 901, "Y": 902}
 FLAGS_HI = 900
@@ -104,6 +103,7 @@ def readable(case: Case) -> bool:
     return all(word < 0xFFFFF001 for word in words)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("part", range(PARTS))
 def test_resolve_is_the_best_of_all_masks(part: int) -> None:
     """Over many random cases of every kind, the search over all subsets agrees."""

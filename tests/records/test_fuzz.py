@@ -1,10 +1,10 @@
 """Documents broken at random: each ends in a value or in one RecordError, quickly.
 
-GMEMFLAGS_FUZZ says how many to try (200,000 by default), GMEMFLAGS_FUZZ_SEED where to start.
+``make test`` tries 5,000, ``make prove`` a million; ``GMEMFLAGS_FUZZ`` is another number, and
+``GMEMFLAGS_FUZZ_SEED`` where to start.
 """
 
 import json
-import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +18,8 @@ from gmemflags.records._lines import Lines
 from tests.records.parts import places
 from tests.records.schema import is_valid
 from tests.records.values import SAMPLES
+from tests.scale import FUZZ, FUZZ_SEED
 
-COUNT = int(os.environ.get("GMEMFLAGS_FUZZ", "200000"))
-SEED = int(os.environ.get("GMEMFLAGS_FUZZ_SEED", "1"))
 DOCUMENTS = [dumps(value) for value in SAMPLES]
 # Small documents are quick to read: most mistakes are in what all kinds share.
 _OFTEN = [document for document in DOCUMENTS for _ in range(1 + 2000 // len(document))]
@@ -134,13 +133,14 @@ def outcome(read: Callable[[str], Any], text: str) -> Any:
     return told if told.startswith("at $") and len(told) < 1000 else None
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("part", range(4))
 def test_a_broken_document_is_a_value_or_one_error(part: int) -> None:
     """No other exception, no value that cannot be written again, and no two ways of reading."""
-    dice = random.Random(SEED * 4 + part)  # noqa: S311  # to be the same tomorrow
+    dice = random.Random(FUZZ_SEED * 4 + part)  # noqa: S311  # to be the same tomorrow
     lines = Lines(Catalogs())
     accepted = 0
-    for _ in range(COUNT // 4):
+    for _ in range(FUZZ // 4):
         text = broken(dice)
         found = outcome(loads, text)
         assert found is not None
@@ -151,4 +151,4 @@ def test_a_broken_document_is_a_value_or_one_error(part: int) -> None:
                 assert is_valid(json.loads(text))
         if isinstance(found, (str, Support)) and text.startswith('{"schema":"gmemflags/support/1"'):
             assert outcome(lines.support, text) == found
-    assert COUNT < 1000 or COUNT // 4000 < accepted < COUNT // 8
+    assert FUZZ < 1000 or FUZZ // 4000 < accepted < FUZZ // 8

@@ -14,8 +14,6 @@ from tests.standin import _seccomp
 
 T = TypeVar("T")
 
-PATIENCE = 1.0  # seconds for a thread to end, once nothing answers it any more
-
 _listeners: set[int] = set()
 
 
@@ -28,11 +26,11 @@ def start(function: Callable[[], T]) -> "tuple[Thread, int, Future[T]]":
     return thread, installed.result(), outcome
 
 
-def finish(thread: Thread, listener: int) -> None:
-    """Close the listener: whoever still waits for an answer gets ENOSYS."""
+def finish(thread: Thread, listener: int, patience: float) -> None:
+    """Close the listener: whoever still waits gets ENOSYS, and so many seconds to end."""
     _listeners.discard(listener)
     os.close(listener)
-    thread.join(PATIENCE)
+    thread.join(patience)
 
 
 def _live(function: Callable[[], T], installed: "Future[int]", outcome: "Future[T]") -> None:

@@ -57,7 +57,7 @@ class Standin:
 
     A run gives up after `timeout` seconds without a call (TimeoutError), or after `limit` calls
     (RuntimeError: code that retries EINTR for ever). Then the listener closes, later calls of the
-    thread fail with ENOSYS, and a thread that still does not end is left behind as a daemon.
+    thread fail with ENOSYS, and a thread that does not end within `timeout` is left as a daemon.
     """
 
     def __init__(self, script: Script, *, timeout: float = 60.0, limit: int = 100_000) -> None:
@@ -76,7 +76,7 @@ class Standin:
         try:
             self._serve(listener, thread.native_id)
         finally:
-            _worker.finish(thread, listener)
+            _worker.finish(thread, listener, self.timeout)
         try:
             return outcome.result(0)
         finally:
@@ -191,7 +191,7 @@ def require(name: str, why: str | None) -> None:
         return
     if name in os.environ.get("GMEMFLAGS_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"GMEMFLAGS_REQUIRE names {name}, and it is unavailable. {why}")
-    pytest.skip(why)
+    pytest.skip(f"{why} (Set GMEMFLAGS_REQUIRE={name} to make that a failure.)")
 
 
 def require_standin() -> None:

@@ -1,0 +1,9 @@
+"""How many cases the long tests try: few in ``make test``, many in ``make prove``."""
+
+import os
+
+CASES = int(os.environ.get("GMEMFLAGS_CASES", "2000"))
+FUZZ = int(os.environ.get("GMEMFLAGS_FUZZ", "5000"))
+FUZZ_SEED = int(os.environ.get("GMEMFLAGS_FUZZ_SEED", "1"))
+EXAMPLES = max(100, min(2000, CASES // 200))  # of each law, with hypothesis, in `make prove`
+ROUNDS = min(10_000, CASES // 10)  # of what costs several system calls each
