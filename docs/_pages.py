@@ -103,7 +103,7 @@ def parts() -> dict[str, str]:
             ("machine", "type", "name"),
             [(m, f"{n:#x}", f"`{name}`") for m, of in types.items() for n, name in of.items()],
         ),
-        "hosts": table(("host", "", "/dev/kvm", "VMs"), map(host_row, hosts.values())),
+        "hosts": table(("host", "source", "/dev/kvm", "VMs"), map(host_row, hosts.values())),
         "pythons": f"CPython {', '.join(pythons)}, on Linux.",
         "raw-calls": table(("built for", "number of ioctl"), _ioctl._NR_IOCTL.items()),
         "documents": table(
