@@ -76,6 +76,7 @@ test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest
 .PHONY: prove
 prove: export GMEMFLAGS_CASES ?= 1000000
 prove: export GMEMFLAGS_FUZZ ?= 1000000
+prove: export GMEMFLAGS_ARGUMENTS ?= 25000
 prove: $(VENV)/test/.ready ## try the laws, the proof and the fuzzing on many more cases (long)
 	$(TEST)/python -m pytest --hypothesis-profile=prove -m "prove or hypothesis" \
 	  -o faulthandler_timeout=0 tests $(ARGS)

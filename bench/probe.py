@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from time import process_time_ns
 
 from bench import Figure, skip
-from gmemflags import GmemFlagsError
+from gmemflags import GmemFlagsError, Stage
 from gmemflags.linux import Kvm, Vm, probe
 
 ONE = "one probed combination / create and close through fcntl"
@@ -49,7 +49,7 @@ def _none(why: str) -> list[Figure]:
 
 def _figures(vm: Vm) -> list[Figure]:
     masks = list(probe(vm).observations)
-    taken = probe(vm, limit=len(FIRST)).taken
+    taken = probe(vm, limit=len(FIRST)).works(Stage.CREATE)
     if taken != frozenset(FIRST):
         return _none(f"{vm.origin} takes only {len(taken)} of the first {len(FIRST)} masks")
     fd = vm.fileno()

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gmemflags import Backend, CapabilityQueryError, HostFacts, Scope, query
-from gmemflags import GmemFlagsError
+from gmemflags import Backend, CapabilityQueryError, GmemFlagsError, HostFacts, Scope, query
 
 Clause = Callable[[Backend], None]
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from attrs import evolve
 
-from gmemflags import MAINLINE, Backend, Capability, CapabilityQueryError, Catalog, InconsistentAnswerError, query
+from gmemflags import (
+    MAINLINE,
+    Backend,
+    Capability,
+    CapabilityQueryError,
+    Catalog,
+    InconsistentAnswerError,
+    query,
+)
 from gmemflags.testing import FakeBackend
 from tests.standin._script import Errno
 

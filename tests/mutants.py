@@ -26,7 +26,7 @@ GROUPS = {
     "catalog/_[!sr]*.py": "tests/catalog tests/property/test_text.py tests/property/test_values.py",
     "catalog/_request.py": "tests/catalog tests/property/test_values.py",
     "negotiation/*": "tests/negotiation tests/property/test_fleet.py"
-    " tests/property/test_learn.py tests/property/test_negotiation_laws.py"
+    " tests/property/test_learning.py tests/property/test_negotiation_laws.py"
     " tests/property/test_negotiation_proof.py",
 }
 # What would make a wrong yes, and what reads records.

@@ -95,6 +95,6 @@ def test_broken_scripted_vm(clause: Clause, null: int) -> None:
         dead = True
         clause(vm)
 
-    standin = Standin(script)
+    standin = Standin(script, shared=True)
     standin.run(take_and_die)
     assert standin.calls[-1].request == KVM_CHECK_EXTENSION

@@ -6,7 +6,20 @@ import os
 import pytest
 
 import gmemflags
-from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, PoolError, RecordError, Unavailable
+from gmemflags import (
+    CapabilityQueryError,
+    CatalogError,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    NegotiationError,
+    PoolError,
+    RecordError,
+    Unavailable,
+)
 
 
 @pytest.mark.parametrize("name", [name for name in gmemflags.__all__ if name.endswith("Error")])
@@ -37,7 +50,7 @@ def test_an_error_is_the_builtin_that_one_would_catch(
 
 @pytest.mark.parametrize("error", [NegotiationError, InconsistentAnswerError])
 def test_an_answer_is_no_builtins_error(error: type[GmemFlagsError]) -> None:
-    """A refusal is no bad value and no failed call."""
+    """A refusal is neither a bad value nor a failed call."""
     assert not issubclass(error, (ValueError, OSError))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gmemflags import FlagWord, InvalidMaskError, parse_mask
 from gmemflags import GuestMemfdFlag as F
-from tests.trees import tree_of
+from tests.trees import flag_class, tree_of
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 OPERATORS: dict[str, Callable[[int, int], int]] = {
@@ -18,12 +18,6 @@ OPERATORS: dict[str, Callable[[int, int], int]] = {
     "and": lambda left, right: left & right,
     "xor": lambda left, right: left ^ right,
 }
-
-
-def flag_class(name: str, members: dict[str, Any]) -> type[FlagWord]:
-    """A class that is made of data."""
-    made: type[FlagWord] = cast("Any", FlagWord)(name, members)
-    return made
 
 
 def class_body(name: str, members: dict[str, Any]) -> type[FlagWord]:
@@ -107,9 +101,7 @@ def test_the_complement_is_that_of_64_bits(flags: type[FlagWord]) -> None:
 
 @flag_classes
 @pytest.mark.parametrize(("operator", "result"), [("or", 0x43), ("and", 0x40), ("xor", 0x03)])
-def test_operators_keep_class_and_bits(
-    flags: type[FlagWord], operator: str, result: int
-) -> None:
+def test_operators_keep_class_and_bits(flags: type[FlagWord], operator: str, result: int) -> None:
     """With a flag or an int on either side the result is a flag of all bits, named or not."""
     for left, right in ((flags(0x41), flags(0x42)), (flags(0x41), 0x42), (0x41, flags(0x42))):
         made = OPERATORS[operator](left, right)
@@ -118,7 +110,7 @@ def test_operators_keep_class_and_bits(
 
 def test_a_subclass_inherits_methods_and_operators() -> None:
     """What a class of the user's own defines is there in the classes made of it."""
-    assert (Derived.ONE | Derived.TWO | 0x40).count() == 3  # type: ignore[attr-defined]  # pyright: ignore
+    assert (Derived.ONE | Derived.TWO | 0x40).count() == 3
     assert type(Derived.ONE | 0x40) is Derived
 
 
@@ -235,7 +227,7 @@ def test_a_member_is_one_bit_with_one_name(
 def test_a_flag_class_may_be_made_of_data() -> None:
     """A mapping of names and masks makes what a class body makes; the mapping is left alone."""
     members = {"LOW": 1, "TOP": 1 << 63}
-    made = flag_class("Made", members)
+    made = cast("Any", FlagWord)("Made", members)
     assert (made.__name__, issubclass(made, FlagWord)) == ("Made", True)
     assert {name: flag.value for name, flag in made.__members__.items()} == members
     assert members == {"LOW": 1, "TOP": 1 << 63}
@@ -284,8 +276,8 @@ def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> Non
     flag = flags(value)
     copies = [copy.copy(flag), copy.deepcopy(flag)]
     if flags.__name__ in globals() or flags is F:  # pickle finds a class by its name
-        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-            copies.append(pickle.loads(pickle.dumps(flag, protocol)))  # noqa: S301  # our own bytes
+        pickles = [pickle.dumps(flag, number) for number in range(pickle.HIGHEST_PROTOCOL + 1)]
+        copies += [pickle.loads(pickled) for pickled in pickles]  # noqa: S301  # our own bytes
     for made in copies:
         assert (made, type(made)) == (flag, flags)
 
@@ -301,6 +293,11 @@ def test_trap_true_and_one_are_one_dictionary_key() -> None:
     """F(True) and F(1.0) are MMAP: EnumType finds them before anybody can look."""
     assert F(cast("int", True)) is F.MMAP
     assert F(cast("int", 1.0)) is F.MMAP
+
+
+def test_trap_true_is_an_int_to_operators() -> None:
+    """A bool has no name for a bit, so it passes for the number that it is."""
+    assert F(3) == F.INIT_SHARED | True
 
 
 def test_trap_list_drops_what_len_counts() -> None:

@@ -155,8 +155,10 @@ def test_no_host_is_not_a_pool() -> None:
         (with_facts(named("b", 3), vm_type=5), "VM type 5, where a has 0"),
         (
             named("b", 3, FIRECRACKER_SECRET_FREE),
-            f"catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}., where a has"
-            f" linux-mainline .{MAINLINE.digest[:12]}.:",
+            (
+                f"catalog firecracker-secret-free .{FIRECRACKER_SECRET_FREE.digest[:12]}., where a"
+                f" has linux-mainline .{MAINLINE.digest[:12]}.:"
+            ),
         ),
     ],
     ids=["scope", "machine", "unknown VM type", "VM type", "catalog"],

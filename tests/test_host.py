@@ -63,12 +63,6 @@ def test_each_part_of_a_backend_is_required(missing: str) -> None:
         type("Mine", (Backend,), parts)()
 
 
-def test_facts_are_unknown_unless_given() -> None:
-    """None is not a guess."""
-    facts = HostFacts()
-    assert (facts.kernel, facts.machine, facts.vm_type) == (None, None, None)
-
-
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
@@ -82,11 +76,6 @@ def test_facts_are_texts_and_a_number(facts: dict[str, object], told: str) -> No
     """What a rule asks of them is exact."""
     with pytest.raises(TypeError, match=f"^{told}$"):
         cast("Any", HostFacts)(**facts)
-
-
-def test_mainline_numbers_five_capabilities() -> None:
-    """FLAGS_HI has been proposed, and has no number in any kernel."""
-    assert MAINLINE.capabilities == {**NUMBERS, Capability.GUEST_MEMFD_FLAGS_HI: None}
 
 
 def test_each_numbered_capability_is_asked_once() -> None:
@@ -104,15 +93,11 @@ def test_another_tree_is_asked_its_own_numbers() -> None:
     assert backend.asked == [231, 233, 234, 235, 244, 245, 231, 233, 234, 235, 244, 300]
 
 
-def test_zero_is_a_number() -> None:
-    """KVM_CAP_IRQCHIP is 0: only None is no number."""
+def test_only_none_is_no_number() -> None:
+    """KVM_CAP_IRQCHIP is 0, and is asked; without any number nothing is, and nothing is known."""
     backend = FakeBackend({0: 1})
     support = query(backend, evolve(MAINLINE, capabilities={"IRQCHIP": 0, "NOTHING": None}))
     assert (backend.asked, support.answer("IRQCHIP")) == ([0], 1)
-
-
-def test_a_catalog_without_numbers_asks_nothing() -> None:
-    """Then nothing is known, and nothing is a flag."""
     backend = FakeBackend({244: 3})
     support = query(backend, evolve(MAINLINE, capabilities={}))
     assert (backend.asked, dict(support.answers)) == ([], {})
@@ -129,11 +114,7 @@ def test_answers_are_kept_raw_and_by_name() -> None:
         "VM_TYPES": 0x21,
         "GUEST_MEMFD_FLAGS": -(2**31) + 3,
     }
-
-
-def test_names_are_plain_texts() -> None:
-    """Capability is an enum of str; what is stored does not depend on it."""
-    assert {type(name) for name in query(FakeBackend({})).answers} == {str}
+    assert {type(name) for name in support.answers} == {str}
 
 
 def test_the_backends_facts_are_kept() -> None:
@@ -166,15 +147,6 @@ def test_an_error_as_an_answer_is_never_flags(capability: Capability, raw: int, 
     assert (error.capability, error.raw, error.origin) == (capability, raw, "a host of mine")
     assert shown in error.problem
     assert f"a host of mine answered {raw} to KVM_CAP_{capability}: {shown}" in str(error)
-
-
-@pytest.mark.parametrize("raw", [1 << 32, 0x7_0000_0003, -(2**31) - 1, -(2**63)], ids=hex)
-def test_a_high_word_wider_than_a_word_is_refused(raw: int) -> None:
-    """Its upper half could only be read as bits 95 to 64."""
-    with pytest.raises(InconsistentAnswerError) as caught:
-        query(FakeBackend({234: 1, 244: 3, 300: raw}), WITH_HI)
-    assert "wider than 32 bits" in caught.value.problem
-    assert (caught.value.capability, caught.value.raw) == ("GUEST_MEMFD_FLAGS_HI", raw)
 
 
 @pytest.mark.parametrize("number", NUMBERS.values())
@@ -214,21 +186,6 @@ def test_a_host_of_today() -> None:
     assert (support.answerable, support.hi_only) == (WORD, 0)
     assert support.flags == GuestMemfdFlag.MMAP | GuestMemfdFlag.INIT_SHARED
     assert type(support.flags) is GuestMemfdFlag
-
-
-def test_a_host_with_two_words() -> None:
-    """``FLAGS | FLAGS_HI << 32``, both sign-extended on their way."""
-    flags = 0x8000_0001_8000_0003
-    support = query(FakeBackend.split(flags, flags_hi=300), WITH_HI)
-    assert support.mask == flags
-    assert (support.answerable, support.hi_only) == (MASK, 0)
-
-
-def test_a_contradicting_high_word_is_reported_and_not_believed() -> None:
-    """The 64-bit FLAGS is authoritative."""
-    support = query(FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7}), WITH_HI)
-    assert (support.mask, support.hi_only) == (0x4_0000_0003, 0x3_0000_0000)
-    assert support.state(1 << 32) is BitState.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -291,7 +248,7 @@ def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
     "wrong", [{"scope": "vm"}, {"host": None}, {"host": "x86_64"}, {"catalog": "linux-mainline"}]
 )
 def test_a_support_is_made_of_the_right_things(wrong: dict[str, Any]) -> None:
-    """A text is no scope, host or catalog."""
+    """A text is not a scope, a host or a catalog."""
     right: dict[str, Any] = {"answers": {}, "scope": Scope.VM, "catalog": MAINLINE}
     with pytest.raises(TypeError):
         Support(**(right | wrong))
@@ -316,63 +273,53 @@ def test_under_another_tree_the_flags_have_its_names() -> None:
     assert (support.catalog, support.flags) == (MAINLINE, GuestMemfdFlag(7))
 
 
-def test_under_a_tree_whose_high_word_was_never_asked() -> None:
+NARROW = query(FakeBackend.narrow(3))
+SPLIT = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
+CONTRADICTING = query(FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7}), WITH_HI)
+
+
+@pytest.mark.parametrize(
+    ("support", "catalog", "mask", "answerable"),
+    [
+        (SPLIT, evolve(WITH_HI, name="other"), 0x7_0000_0003, MASK),
+        (SPLIT, MAINLINE, 3, WORD),
+        (CONTRADICTING, MAINLINE, 0x4_0000_0003, MASK),
+        (NARROW, numbered(GUEST_MEMFD_FLAGS=None), 0, 0),
+        (NARROW, numbered(USER_MEMORY2=400), 3, WORD),
+    ],
+    ids=["same FLAGS_HI", "no FLAGS_HI", "no FLAGS_HI, 64 bits", "no FLAGS", "another number"],
+)
+def test_under_a_tree_with_other_numbers(
+    support: Support, catalog: Catalog, mask: int, answerable: int
+) -> None:
+    """An answer counts where its number is the same; what another tree asked says nothing."""
+    again = support.under(catalog)
+    assert (again.mask, again.answerable, again.hi_only) == (mask, answerable, 0)
+    mine, other = support.catalog.capabilities, catalog.capabilities
+    assert all(mine[name] == other[name] for name in again.answers)
+
+
+@pytest.mark.parametrize(
+    ("support", "catalog", "told"),
+    [
+        (NARROW, WITH_HI, "GUEST_MEMFD_FLAGS_HI is 300"),
+        (SPLIT, numbered(GUEST_MEMFD_FLAGS_HI=301), "GUEST_MEMFD_FLAGS_HI is 301"),
+        (SPLIT.under(MAINLINE), WITH_HI, "GUEST_MEMFD_FLAGS_HI is 300"),
+        (NARROW, numbered(GUEST_MEMFD=400), "GUEST_MEMFD is 400"),
+        (NARROW, numbered(GUEST_MEMFD_FLAGS=400), "GUEST_MEMFD_FLAGS is 400"),
+    ],
+    ids=["never asked", "another number", "back and forth", "GUEST_MEMFD", "FLAGS"],
+)
+def test_under_a_tree_that_enumerates_by_other_numbers(
+    support: Support, catalog: Catalog, told: str
+) -> None:
     """Reading on would call the upper half unsupported, or the lower half the whole."""
-    support = query(FakeBackend.narrow(3))
     with pytest.raises(CatalogError) as caught:
-        support.under(WITH_HI)
-    told = "GUEST_MEMFD_FLAGS_HI is 300 here, which a fake host was never asked; query it again"
-    assert (caught.value.catalog, caught.value.problem) == ("a-tree", told)
-
-
-def test_under_a_tree_with_the_same_high_word() -> None:
-    """What was asked by that number counts."""
-    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
-    assert support.under(evolve(WITH_HI, name="other")).mask == 0x7_0000_0003
-
-
-def test_under_a_tree_with_another_high_word() -> None:
-    """The answer to 300 says nothing of 301."""
-    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
-    with pytest.raises(CatalogError, match="FLAGS_HI is 301 here"):
-        support.under(numbered(GUEST_MEMFD_FLAGS_HI=301))
-
-
-def test_under_a_tree_without_a_high_word() -> None:
-    """Its answer is dropped: bits 63 to 32 become unknowable, and nothing disagrees."""
-    contradicting = FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7})
-    assert query(contradicting, WITH_HI).under(MAINLINE).hi_only == 0
-    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI).under(MAINLINE)
-    assert (support.mask, support.answerable, support.answer(HI)) == (3, WORD, None)
-
-
-@pytest.mark.parametrize("name", ["GUEST_MEMFD", "GUEST_MEMFD_FLAGS"])
-def test_under_a_tree_that_enumerates_by_other_numbers(name: str) -> None:
-    """The HugeTLB RFC came before 244: its answers are not these."""
-    support = query(FakeBackend.narrow(3))
-    with pytest.raises(CatalogError, match=rf"{name} is 400 here.*query it again"):
-        support.under(numbered(**{name: 400}))
-
-
-def test_under_a_tree_that_does_not_enumerate() -> None:
-    """Without a number for FLAGS nothing is known of any bit."""
-    support = query(FakeBackend.narrow(3)).under(numbered(GUEST_MEMFD_FLAGS=None))
-    assert (support.mask, support.answerable) == (0, 0)
-    assert support.state(1) is BitState.UNKNOWABLE
-
-
-def test_under_a_tree_that_renumbers_another_capability() -> None:
-    """That answer is not counted; the flags are."""
-    support = query(FakeBackend.narrow(3)).under(numbered(USER_MEMORY2=400))
-    assert support.answer(Capability.USER_MEMORY2) is None
-    assert support.mask == 3
-
-
-def test_under_back_and_forth_drops_answers_for_good() -> None:
-    """What one tree cannot read, the next one cannot have back."""
-    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
-    with pytest.raises(CatalogError, match="never asked"):
-        support.under(MAINLINE).under(WITH_HI)
+        support.under(catalog)
+    assert (caught.value.catalog, caught.value.problem) == (
+        "a-tree",
+        f"{told} here, which a fake host was never asked; query it again",
+    )
 
 
 def test_a_host_may_be_unknown() -> None:

@@ -1,32 +1,26 @@
-"""Lint: each check finds its one fault, and what ships has none."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Lint: what is doubtful in a catalog beside its rules; faults of rules: tests/golden."""
 
 import pytest
 from attrs import evolve, field, frozen
 
-from gmemflags import MAINLINE, Always, Capability, Catalog, Excludes, Need, Never, Profile, Refused, Request, Requires, Stage, lint
-from gmemflags import Hosts, Rule
-from gmemflags._mainline import SHIPPED
-from gmemflags import FlagWord
+from gmemflags import (
+    MAINLINE,
+    Capability,
+    Excludes,
+    Hosts,
+    Need,
+    Never,
+    Profile,
+    Request,
+    Requires,
+    Rule,
+    lint,
+)
+from tests.golden.scenes import LINTED
+from tests.trees import BAR, BAZ, FOO, SAID, tree
 
-SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
-ARM = Hosts(machines=("aarch64",))
-
-
-class Flag(FlagWord):
-    """Flags of a tree that nobody wrote."""
-
-    FOO = 1 << 2
-    BAR = 1 << 3
-    BAZ = 1 << 40
-
-
-FOO, BAR, BAZ = Flag.FOO, Flag.BAR, Flag.BAZ
-
-
-TREE = Catalog("a-tree", Flag, MAINLINE.capabilities)
+TREE = tree()
+UNNAMED = "bit 7 (0x80, not named by a-tree)"
 
 
 def linted(*rules: Rule) -> tuple[str, ...]:
@@ -34,208 +28,17 @@ def linted(*rules: Rule) -> tuple[str, ...]:
     return lint(evolve(TREE, rules=rules))
 
 
-@pytest.mark.parametrize("catalog", SHIPPED, ids=lambda c: c.name)
-def test_what_ships_is_clean(catalog: Catalog) -> None:
-    """No fault in any catalog of the library."""
-    assert lint(catalog) == ()
-
-
-CLEAN: dict[str, tuple[Rule, ...]] = {
-    "no rule": (),
-    "requires": (Requires(FOO, all_of=BAR, any_of=(BAZ,), **SAID),),
-    "alternatives may overlap": (Requires(FOO, any_of=(BAR, BAR | BAZ), **SAID),),
-    "always": (Always(FOO, any_of=(BAR, BAZ), **SAID),),
-    "always one of these": (Always(any_of=(BAR, BAR | BAZ), **SAID),),
-    "excludes": (Excludes(FOO | BAR, BAZ, **SAID),),
-    "never on some hosts": (Never(FOO, hosts=ARM, **SAID),),
-    "refused": (Refused(FOO | BAR, **SAID),),
-    "zero refused": (Refused(0, **SAID),),
-    "both ways": (Requires(FOO, all_of=BAR, **SAID), Requires(BAR, all_of=FOO, **SAID)),
-}
-
-
-@pytest.mark.parametrize("rules", list(CLEAN.values()), ids=list(CLEAN))
-def test_what_is_fine(rules: Sequence[Rule]) -> None:
-    """Every kind of rule can be written without a fault."""
-    assert linted(*rules) == ()
-
-
-UNNAMED = "bit 7 (0x80, not named by a-tree)"
-NOBODY_HOLDS = "no mask can hold {}"
-F, B = "FOO (bit 2, 0x4)", "BAR (bit 3, 0x8)"
-
-FAULTY: dict[str, tuple[Rule, list[str]]] = {
-    "no why": (
-        Excludes(FOO, BAR, why="", source="a test"),
-        ["rule 'FOO excludes BAR' has no why"],
-    ),
-    "a blank why": (
-        Excludes(FOO, BAR, why=" \n", source="a test"),
-        ["rule 'FOO excludes BAR' has no why"],
-    ),
-    "no source": (
-        Excludes(FOO, BAR, why="It is so.", source=" "),
-        ["rule 'FOO excludes BAR' has no source"],
-    ),
-    "unnamed flag": (
-        Requires(1 << 7, all_of=FOO, **SAID),
-        [f"rule '0x80 requires FOO' speaks of {UNNAMED}"],
-    ),
-    "unnamed all_of": (
-        Requires(FOO, all_of=1 << 7, **SAID),
-        [f"rule 'FOO requires 0x80' speaks of {UNNAMED}", NOBODY_HOLDS.format(F)],
-    ),
-    "unnamed any_of": (
-        Requires(FOO, any_of=(BAR, 1 << 7), **SAID),
-        [f"rule 'FOO requires one of BAR, 0x80' speaks of {UNNAMED}"],
-    ),
-    "unnamed a": (
-        Excludes(1 << 7, FOO, **SAID),
-        [f"rule '0x80 excludes FOO' speaks of {UNNAMED}"],
-    ),
-    "unnamed never": (Never(1 << 7, **SAID), [f"rule 'no mask takes 0x80' speaks of {UNNAMED}"]),
-    "unnamed refused": (
-        Refused(FOO | 1 << 7, **SAID),
-        [f"rule 'exactly FOO|0x80 is refused' speaks of {UNNAMED}"],
-    ),
-    "two unnamed": (
-        Refused(3, **SAID),
-        [
-            "rule 'exactly 0x3 is refused' speaks of bit 0 (0x1, not named by a-tree)",
-            "rule 'exactly 0x3 is refused' speaks of bit 1 (0x2, not named by a-tree)",
-        ],
-    ),
-    "requires itself": (
-        Requires(FOO | BAR, all_of=FOO | BAZ, **SAID),
-        [f"rule 'each of FOO, BAR requires FOO|BAZ' names {F} twice"],
-    ),
-    "itself as an alternative": (
-        Requires(FOO, any_of=(FOO, BAR), **SAID),
-        [f"rule 'FOO requires one of FOO, BAR' names {F} twice"],
-    ),
-    "an alternative that is needed anyway": (
-        Requires(FOO, all_of=BAR, any_of=(BAR, BAZ), **SAID),
-        [f"rule 'FOO requires BAR and one of BAR, BAZ' names {B} twice"],
-    ),
-    "always twice": (
-        Always(FOO, any_of=(FOO, BAR), **SAID),
-        [f"rule 'every mask needs FOO and one of FOO, BAR' names {F} twice"],
-    ),
-    "excludes itself": (
-        Excludes(FOO, FOO | BAR, **SAID),
-        [f"rule 'FOO excludes any of FOO, BAR' names {F} twice", NOBODY_HOLDS.format(F)],
-    ),
-    "requires by nobody": (
-        Requires(0, all_of=FOO, **SAID),
-        ["rule '0 requires FOO' has an empty mask"],
-    ),
-    "requires 0": (
-        Requires(FOO, **SAID),
-        ["rule 'FOO requires 0' has an empty mask"],
-    ),
-    "an empty alternative": (
-        Requires(FOO, any_of=(0, BAR), **SAID),
-        ["rule 'FOO requires one of 0, BAR' has an empty mask"],
-    ),
-    "always nothing": (Always(0, **SAID), ["rule 'every mask needs 0' has an empty mask"]),
-    "always an empty alternative": (
-        Always(FOO, any_of=(0,), **SAID),
-        ["rule 'every mask needs FOO and 0' has an empty mask"],
-    ),
-    "excludes nothing": (Excludes(FOO, 0, **SAID), ["rule 'FOO excludes 0' has an empty mask"]),
-    "nothing excludes": (Excludes(0, FOO, **SAID), ["rule '0 excludes FOO' has an empty mask"]),
-    "never nothing": (Never(0, **SAID), ["rule 'no mask takes 0' has an empty mask"]),
-    "never at all": (Never(FOO, **SAID), [NOBODY_HOLDS.format(F)]),
-    "never at all, later": (Never(FOO, stage=Stage.ACCESS, **SAID), [NOBODY_HOLDS.format(F)]),
-}
-
-
-@pytest.mark.parametrize(("rule", "faults"), list(FAULTY.values()), ids=list(FAULTY))
-def test_one_faulty_rule(rule: Rule, faults: list[str]) -> None:
-    """Exactly its faults are found, each in a sentence that names it."""
-    assert list(linted(rule)) == faults
-
-
-def test_a_flag_that_rules_together_make_impossible() -> None:
-    """Each rule is fine; it needs what it excludes, by a detour."""
-    rules = [
-        Requires(FOO, all_of=BAR, **SAID),
-        Requires(BAR, all_of=BAZ, **SAID),
-        Excludes(FOO, BAZ, **SAID),
-    ]
-    assert linted(*rules) == (NOBODY_HOLDS.format(F),)
+@pytest.mark.parametrize("name", LINTED)
+def test_the_order_of_rules_does_not_matter(name: str) -> None:
+    """What is found in rules, and in what order it is told: tests/golden."""
+    rules = LINTED[name]
+    assert lint(tree(*rules)) == lint(tree(*rules[::-1]))
 
 
 def test_a_flag_that_nobody_can_hold_may_be_bit_0() -> None:
     """No bit is taken for granted."""
     catalog = evolve(MAINLINE, name="t", rules=[Never(1, **SAID)], profiles=[])
     assert lint(catalog) == ("no mask can hold MMAP (bit 0, 0x1)",)
-
-
-def test_no_mask_is_valid() -> None:
-    """Not even 0: then no flag can be held either."""
-    assert linted(Always(FOO, **SAID), Excludes(FOO, BAR, **SAID), Always(BAR, **SAID)) == (
-        "no mask at all is valid on any host",
-        "no mask can hold FOO (bit 2, 0x4)",
-        "no mask can hold BAR (bit 3, 0x8)",
-        "no mask can hold BAZ (bit 40, 0x10000000000)",
-    )
-
-
-def test_no_mask_is_valid_on_one_kind_of_host() -> None:
-    """Two conditional rules meet there, and it is told where."""
-    rules = [
-        Always(FOO, hosts=ARM, **SAID),
-        Never(FOO, hosts=Hosts(vm_types=(5,)), **SAID),
-    ]
-    assert linted(*rules) == ("no mask at all is valid on aarch64, VM type 5",)
-
-
-def test_no_mask_is_valid_on_any_kind_of_host() -> None:
-    """Machines and VM types that no rule names have a name as well."""
-    here = Hosts(machines=("aarch64",), vm_types=(5,))
-    rules = [Always(FOO, **SAID), Never(FOO, **SAID), Never(BAR, hosts=here, **SAID)]
-    assert linted(*rules)[:4] == (
-        "no mask at all is valid on aarch64, VM type 5",
-        "no mask at all is valid on aarch64, other VM types",
-        "no mask at all is valid on other machines, VM type 5",
-        "no mask at all is valid on other machines, other VM types",
-    )
-
-
-def test_a_flag_for_some_hosts_only() -> None:
-    """A flag that one kind of host can hold is a flag."""
-    only_arm = [
-        Never(FOO, hosts=Hosts(machines=("x86_64",)), **SAID),
-        Never(FOO, hosts=Hosts(vm_types=(4, 5)), **SAID),
-    ]
-    assert linted(*only_arm) == ()
-
-
-def test_a_flag_for_hosts_that_no_rule_names() -> None:
-    """Machines and VM types that rules do not speak of are looked at, too."""
-    nowhere_named = Never(FOO, hosts=Hosts(machines=("x86_64", "aarch64")), **SAID)
-    assert linted(nowhere_named) == ()
-
-
-def test_rules_of_other_hosts_do_not_add_up() -> None:
-    """What arm64 forces and x86-64 forbids is no contradiction."""
-    rules = [
-        Always(FOO, hosts=ARM, **SAID),
-        Never(FOO, hosts=Hosts(machines=("x86_64",)), **SAID),
-    ]
-    assert linted(*rules) == ()
-
-
-def test_all_faults_of_all_rules() -> None:
-    """Nothing stops at the first."""
-    found = linted(Never(1 << 7, why="", source=""), Never(0, **SAID))
-    assert sorted(found) == sorted((
-        "rule 'no mask takes 0x80' has no why",
-        "rule 'no mask takes 0x80' has no source",
-        f"rule 'no mask takes 0x80' speaks of {UNNAMED}",
-        "rule 'no mask takes 0' has an empty mask",
-    ))
 
 
 @frozen
@@ -268,7 +71,7 @@ def test_a_mainline_with_a_slip() -> None:
 
 
 def test_mainlines_name_is_mainlines() -> None:
-    """Its flags would be told as those of mainline; an equal catalog is no other one."""
+    """Its flags would be taken for those of mainline; an equal catalog is mainline."""
     other = evolve(MAINLINE, rules=())
     assert lint(other) == (
         "the name linux-mainline belongs to the catalog that comes with this library",

@@ -1,12 +1,34 @@
-"""Mainline's data, letter by letter: whoever changes it changes this, and cites why."""
+"""The catalogs that ship, letter by letter: whoever changes one changes this, and cites why."""
 
-from gmemflags import MAINLINE, Always, GuestMemfdFlag, Need, Request, Requires, Stage
-from gmemflags import Hosts, _mainline as _uapi
+import pytest
+
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Catalog,
+    GuestMemfdFlag,
+    Hosts,
+    Need,
+    Never,
+    Request,
+    Requires,
+    Stage,
+    lint,
+)
+from gmemflags import _mainline as uapi
+from gmemflags._mainline import SHIPPED, FirecrackerFlag
 
 
-def test_name() -> None:
-    """As texts about flags have it."""
-    assert MAINLINE.name == "linux-mainline"
+def test_names() -> None:
+    """As texts about flags have them."""
+    assert [catalog.name for catalog in SHIPPED] == ["linux-mainline", "firecracker-secret-free"]
+
+
+@pytest.mark.parametrize("catalog", SHIPPED, ids=lambda catalog: catalog.name)
+def test_what_ships_is_clean(catalog: Catalog) -> None:
+    """No fault in any catalog of the library."""
+    assert lint(catalog) == ()
 
 
 def test_flags() -> None:
@@ -98,17 +120,17 @@ def test_the_fully_shared_profile() -> None:
 
 def test_calls() -> None:
     """The ioctls of include/uapi/linux/kvm.h, and the version that every kernel answers."""
-    assert _uapi.KVM_GET_API_VERSION == 0xAE00
-    assert _uapi.KVM_CREATE_VM == 0xAE01
-    assert _uapi.KVM_CHECK_EXTENSION == 0xAE03
-    assert _uapi.KVM_CREATE_GUEST_MEMFD == 0xC040AED4
-    assert _uapi.KVM_API_VERSION == 12
-    assert _uapi.KVM_CAP_ARM_VM_IPA_SIZE == 165
+    assert uapi.KVM_GET_API_VERSION == 0xAE00
+    assert uapi.KVM_CREATE_VM == 0xAE01
+    assert uapi.KVM_CHECK_EXTENSION == 0xAE03
+    assert uapi.KVM_CREATE_GUEST_MEMFD == 0xC040AED4
+    assert uapi.KVM_API_VERSION == 12
+    assert uapi.KVM_CAP_ARM_VM_IPA_SIZE == 165
 
 
 def test_vm_types() -> None:
     """The numbers of arch/x86/include/uapi/asm/kvm.h."""
-    assert _uapi.VM_TYPES_X86 == {
+    assert uapi.VM_TYPES_X86 == {
         0: "KVM_X86_DEFAULT_VM",
         1: "KVM_X86_SW_PROTECTED_VM",
         2: "KVM_X86_SEV_VM",
@@ -116,3 +138,65 @@ def test_vm_types() -> None:
         4: "KVM_X86_SNP_VM",
         5: "KVM_X86_TDX_VM",
     }
+
+
+def test_firecracker_flags() -> None:
+    """Mainline's two, and two of that tree; other trees mean other things by bit 2."""
+    assert {name: flag.value for name, flag in FirecrackerFlag.__members__.items()} == {
+        "MMAP": 0x1,
+        "INIT_SHARED": 0x2,
+        "NO_DIRECT_MAP": 0x4,
+        "WRITE": 0x8,
+    }
+    assert FIRECRACKER_SECRET_FREE.flags is FirecrackerFlag
+    assert FIRECRACKER_SECRET_FREE.named == 0xF
+
+
+def test_firecracker_capabilities() -> None:
+    """Mainline's, and USERFAULT by a number that mainline gave to another capability."""
+    assert FIRECRACKER_SECRET_FREE.capabilities == {
+        "USER_MEMORY2": 231,
+        "MEMORY_ATTRIBUTES": 233,
+        "GUEST_MEMFD": 234,
+        "VM_TYPES": 235,
+        "GUEST_MEMFD_FLAGS": 244,
+        "GUEST_MEMFD_FLAGS_HI": None,
+        "USERFAULT": 245,
+    }
+
+
+def test_firecracker_rules() -> None:
+    """Mainline's, because it is based on 6.18, and NO_DIRECT_MAP never for SNP and TDX VMs."""
+    own, *of_mainline = FIRECRACKER_SECRET_FREE.rules
+    assert tuple(of_mainline) == MAINLINE.rules
+    assert own == Never(
+        0x4,
+        why="Memory of SNP and TDX VMs is never taken out of the direct map.",
+        source='Mail "Direct Map Removal Support for guest_memfd", v12, 10 Apr 2026',
+        stage=Stage.CREATE,
+        hosts=Hosts(machines=("x86_64", "i686"), vm_types=(4, 5)),
+    )
+
+
+def test_firecracker_profiles() -> None:
+    """Boot and restore, and none of mainline's."""
+    assert list(FIRECRACKER_SECRET_FREE.profiles) == ["boot", "restore"]
+
+
+def test_the_boot_profile() -> None:
+    """MMAP, INIT_SHARED and NO_DIRECT_MAP, with USER_MEMORY2."""
+    profile = FIRECRACKER_SECRET_FREE.profiles["boot"]
+    assert profile.request == Request(required=FirecrackerFlag(0x7), needs=[Need("USER_MEMORY2")])
+    assert (profile.name, profile.why) == ("boot", "A microVM booted from secret-free memory.")
+
+
+def test_the_restore_profile() -> None:
+    """Boot's flags and WRITE, with USER_MEMORY2 and USERFAULT."""
+    profile = FIRECRACKER_SECRET_FREE.profiles["restore"]
+    assert profile.request == Request(
+        required=FirecrackerFlag(0xF), needs=[Need("USER_MEMORY2"), Need("USERFAULT")]
+    )
+    assert profile.name == "restore"
+    assert profile.why == (
+        "A microVM restored from a snapshot: memory is written, and faults are served."
+    )

@@ -8,7 +8,17 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from gmemflags import Capability, GuestMemfdFlag, InvalidMaskError, Need, Prerequisites, Profile, Request, Scope, Stage
+from gmemflags import (
+    Capability,
+    GuestMemfdFlag,
+    InvalidMaskError,
+    Need,
+    Prerequisites,
+    Profile,
+    Request,
+    Scope,
+    Stage,
+)
 from gmemflags._mainline import FirecrackerFlag
 
 F = GuestMemfdFlag
@@ -78,7 +88,7 @@ def test_only_a_mask_is_preferred_by_itself(value: int) -> None:
 
 
 @pytest.mark.parametrize("mask", [3, FirecrackerFlag(0xC), MASK, 1 << 63 | 1])
-def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
+def test_a_bare_mask_of_several_bits_is_not_a_group(mask: int) -> None:
     """It could mean one group or several: the error says how to write either."""
     with pytest.raises(InvalidMaskError) as caught:
         Request(preferred=mask)
@@ -103,16 +113,16 @@ def test_a_bare_mask_of_several_bits_is_no_wish(mask: int) -> None:
     ],
 )
 def test_groups(preferred: Any, groups: tuple[int, ...]) -> None:
-    """Two wishes or one of both, in order; a single bit is one group by itself."""
+    """Two groups or one of both, in order; a single bit is one group by itself."""
     assert Request(preferred=preferred).preferred == groups
 
 
-NO_WISHES: list[Any] = [{1, 2}, frozenset[int](), {4: "a"}, b"\x01\x02", None, 1.0]
+NO_GROUPS: list[Any] = [{1, 2}, frozenset[int](), {4: "a"}, b"\x01\x02", None, 1.0]
 
 
-@pytest.mark.parametrize("preferred", NO_WISHES)
-def test_wishes_without_an_order_are_none(preferred: Any) -> None:
-    """The first wish wins, and a set has no first one."""
+@pytest.mark.parametrize("preferred", NO_GROUPS)
+def test_groups_have_an_order(preferred: Any) -> None:
+    """The first group wins, and a set has no first one."""
     with pytest.raises(
         TypeError,
         match=r"^preferred is a list of groups in order, and this has no order$|is not iterable",
@@ -121,14 +131,14 @@ def test_wishes_without_an_order_are_none(preferred: Any) -> None:
 
 
 def test_groups_may_come_from_a_generator() -> None:
-    """It is run once, and what it yielded is kept with its claims."""
+    """It is run once, and what it yielded is kept with its names."""
     request = Request(preferred=(flag for flag in (F.INIT_SHARED, F.MMAP)))
     assert request.preferred == (2, 1)
     assert request.flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
 
 
 def test_everything_but_one_flag_may_be_forbidden() -> None:
-    """The complement is of 64 bits, and its claims are of the named ones."""
+    """The complement is of 64 bits, and its names are of the named ones."""
     request = Request(forbidden=~F.MMAP)
     assert request.forbidden == 0xFFFF_FFFF_FFFF_FFFE
     assert request.flag_names == {(2, "INIT_SHARED")}
@@ -187,14 +197,14 @@ def test_a_profile_has_a_name_a_request_and_a_why(content: tuple[object, ...]) -
 
 
 def test_masks_are_shown_as_such() -> None:
-    """Hexadecimal, and claims in order of their bits, so that two runs print the same."""
+    """Hexadecimal, and names in order of their bits, so that two runs print the same."""
     request = Request(required=F.MMAP | F.INIT_SHARED, preferred=[1 << 40], forbidden=~F(3))
     shown = repr(request)
     assert "required=0x3, preferred=(0x10000000000), forbidden=0xfffffffffffffffc" in shown
     assert "flag_names={'0x1': 'MMAP', '0x2': 'INIT_SHARED'}" in shown
 
 
-NO_CLAIMS: list[tuple[Any, str]] = [
+NO_NAMES: list[tuple[Any, str]] = [
     ([(1,)], "a flag name is a bit and a str, not 1 values of other types"),
     ([(1, 5)], "a flag name is a bit and a str, not 2 values of other types"),
     ([(1, "A", "B")], "a flag name is a bit and a str, not 3 values of other types"),
@@ -205,11 +215,11 @@ NO_CLAIMS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("claims", "told"), NO_CLAIMS)
-def test_claims_are_pairs_of_a_bit_and_its_name(claims: Any, told: str) -> None:
-    """What is none could never be told."""
+@pytest.mark.parametrize(("names", "told"), NO_NAMES)
+def test_flag_names_are_pairs_of_a_bit_and_its_name(names: Any, told: str) -> None:
+    """Anything else could never be told."""
     with pytest.raises((TypeError, InvalidMaskError)) as caught:
-        Request(flag_names=claims)
+        Request(flag_names=names)
     assert str(caught.value) == told
 
 
@@ -221,17 +231,12 @@ def test_a_digest_is_a_text(digest: Any) -> None:
 
 
 class Fields(IntFlag):
-    """A class with a field of two bits, of which one has a name of its own."""
+    """A field of two bits, of which one has a name of its own; and a second name."""
 
     ONE = 1
     HUGE_2M = 3
     FOUR = 4
-
-
-def test_a_bit_of_a_field_is_claimed_by_the_fields_name() -> None:
-    """Else a value of it would be taken for two flags of the catalog."""
-    assert Request(required=Fields.HUGE_2M).flag_names == {(1, "ONE"), (2, "HUGE_2M")}
-    assert Request(required=Fields(6)).flag_names == {(2, "HUGE_2M"), (4, "FOUR")}
+    AGAIN = 4
 
 
 class Plain(IntFlag):
@@ -242,13 +247,30 @@ class Plain(IntFlag):
     GUEST_MEMFD_FLAG_INIT_SHARED = 2
 
 
-def test_claims_are_made_without_the_kernels_prefix() -> None:
-    """Those are mainline's own names, and of two names for a bit the first is the claim."""
-    assert Request(required=Plain(3)).flag_names == {(1, "MMAP"), (2, "INIT_SHARED")}
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (Fields.HUGE_2M, {(1, "ONE"), (2, "HUGE_2M")}),
+        (Fields(6), {(2, "HUGE_2M"), (4, "FOUR")}),
+        (Fields.AGAIN, {(4, "FOUR")}),
+        (Fields(0x48), set[tuple[int, str]]()),
+        (Plain(3), {(1, "MMAP"), (2, "INIT_SHARED")}),
+        (F(0x43), {(1, "MMAP"), (2, "INIT_SHARED")}),
+    ],
+    ids=repr,
+)
+def test_what_a_flag_class_calls_its_bits(flags: int, names: set[tuple[int, str]]) -> None:
+    """Each by the smallest member that has it, of two names by the first, without the prefix.
+
+    Else a value of a field would be taken for two flags of the catalog.
+    """
+    found = Request(required=flags).flag_names
+    assert found == names
+    assert {type(bit) for bit, _ in found} <= {int}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "claims"),
+    ("arguments", "names"),
     [
         ({"required": 3}, set[tuple[int, str]]()),
         ({"required": F.MMAP}, {(1, "MMAP")}),
@@ -261,14 +283,14 @@ def test_claims_are_made_without_the_kernels_prefix() -> None:
     ],
     ids=str,
 )
-def test_claims_are_what_flag_objects_call_their_bits(
-    arguments: dict[str, Any], claims: set[tuple[int, str]]
+def test_flag_names_are_what_flag_objects_call_their_bits(
+    arguments: dict[str, Any], names: set[tuple[int, str]]
 ) -> None:
-    """An int claims nothing, and neither does a bit without a name."""
-    assert Request(**arguments).flag_names == claims
+    """An int has no name, and neither has a bit that its class does not know."""
+    assert Request(**arguments).flag_names == names
 
 
-def test_a_changed_request_keeps_its_claims() -> None:
+def test_a_changed_request_keeps_its_names() -> None:
     """What evolve hands on are ints, which had names once."""
     request = evolve(Request(required=FirecrackerFlag.WRITE), until=Stage.CREATE)
     assert (request.required, request.until) == (8, Stage.CREATE)

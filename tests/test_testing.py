@@ -6,7 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from gmemflags import Capability, CapabilityQueryError, GuestMemfdFlag, HostFacts, InvalidMaskError, Scope, query
+from gmemflags import (
+    Capability,
+    CapabilityQueryError,
+    GuestMemfdFlag,
+    HostFacts,
+    InvalidMaskError,
+    Scope,
+    query,
+)
 from gmemflags.testing import FakeBackend
 
 

@@ -1,6 +1,7 @@
 """A tree that nobody wrote, its flags FOO, BAR, BAZ, QUX and HIGH, and hosts that are of it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from gmemflags import (
     MAINLINE,
@@ -36,6 +37,12 @@ BAR_NEEDS_FOO = Requires(BAR, all_of=FOO, why="BAR builds on FOO.", source="an e
 FOO_EXCLUDES_BAR = Excludes(FOO, BAR, **SAID)
 # What every answer under this tree says of it.
 CLAIM = "the names are those of a-tree, by the caller's choice: a kernel confirms bits, never names"
+
+
+def flag_class(name: str, members: Mapping[str, Any]) -> type[FlagWord]:
+    """A flag class that is made of data."""
+    made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
+    return made
 
 
 def tree_of(flags: type[FlagWord], *rules: Rule, name: str = "a-tree") -> Catalog:

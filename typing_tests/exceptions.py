@@ -2,8 +2,23 @@
 
 from typing import assert_type
 
-from gmemflags import Resolution, Support
-from gmemflags import CapabilityQueryError, CatalogError, FlagSyntaxError, GmemFlagsError, GuestMemfdCreateError, InconsistentAnswerError, InvalidMaskError, KvmUnavailableError, NegotiationError, NegotiationTooHardError, PoolError, RecordError, Unavailable
+from gmemflags import (
+    CapabilityQueryError,
+    CatalogError,
+    FlagSyntaxError,
+    GmemFlagsError,
+    GuestMemfdCreateError,
+    InconsistentAnswerError,
+    InvalidMaskError,
+    KvmUnavailableError,
+    NegotiationError,
+    NegotiationTooHardError,
+    PoolError,
+    RecordError,
+    Resolution,
+    Support,
+    Unavailable,
+)
 
 
 def errors(  # noqa: PLR0917  # one of each

@@ -7,9 +7,9 @@ from typing import assert_type
 from attrs import evolve
 
 import gmemflags.linux
-from gmemflags import MAINLINE, Backend, BitState, Capability, Catalog, HostFacts, Resolution, Scope, Support, query
+from gmemflags import MAINLINE, Backend, BitState, Capability, Catalog, HostFacts, Resolution, Scope, Stage, Support, query
 from gmemflags import Rule
-from gmemflags.linux import Kvm, ProbeReport, Vm, probe
+from gmemflags.linux import CheckedRule, Kvm, Observation, ProbeReport, RuleState, Vm, probe
 from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 
@@ -101,20 +101,35 @@ def descriptors(answer: Resolution) -> None:
 
 def probes(vm: Vm) -> None:
     """What a VM takes."""
-    report = probe(vm, MAINLINE, around=[1, 2], limit=100, progress=print)
+    report = probe(vm, 0, MAINLINE, around=[1, 2], limit=100, progress=print)
     assert_type(report, ProbeReport)
     assert_type(report.support, Support)
-    assert_type(report.observations, Mapping[int, int])
+    assert_type(report.observations, Mapping[int, Observation])
+    seen = report.observations[0]
+    assert_type(seen.at(Stage.BIND), int | None)
+    assert_type(seen.create, int)
+    assert_type(seen.bind, int | None)
+    assert_type(seen.access, int | None)
     assert_type(report.size, int)
+    assert_type(report.until, Stage)
     assert_type(report.stopped, int | None)
+    assert_type(report.stopped_at, Stage | None)
+    assert_type(report.changed, bool)
+    assert_type(report.guest_memfd, bool | None)
     assert_type(report.source, str)
+    assert_type(report.headline, str)
     assert_type(report.complete, bool)
-    assert_type(report.taken, frozenset[int])
-    assert_type(report.refused, frozenset[int])
-    assert_type(report.taken_unlisted, frozenset[int])
+    assert_type(report.works(Stage.ACCESS), frozenset[int])
+    assert_type(report.fails(Stage.ACCESS), frozenset[int])
+    assert_type(report.not_mappable, frozenset[int])
+    assert_type(report.works_unlisted, frozenset[int])
     assert_type(report.unexplained, frozenset[int])
     assert_type(report.undetermined, int)
     assert_type(report.rules, tuple[Rule, ...])
+    assert_type(report.checked_rules, tuple[CheckedRule, ...])
+    assert_type(report.checked_rules[0].rule, Rule)
+    assert_type(report.checked_rules[0].state, RuleState)
+    assert_type(report.checked_rules[0].message, str)
     assert_type(report.contradictions, tuple[str, ...])
     assert_type(report.as_catalog("mine"), Catalog)
 

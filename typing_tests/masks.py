@@ -3,8 +3,7 @@
 from typing import assert_type
 
 import gmemflags
-from gmemflags import GuestMemfdFlag
-from gmemflags import FlagWord, Merged, bits, merge, u64
+from gmemflags import FlagWord, GuestMemfdFlag, Merged, bits, merge, u64
 
 
 class Downstream(FlagWord):

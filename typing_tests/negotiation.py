@@ -4,9 +4,30 @@ from collections.abc import Mapping
 from typing import assert_type
 
 import gmemflags
-from gmemflags import MAINLINE, Baseline, Comparison, GuestMemfdFlag, Lacking, Loss, Need, Outcome, Problem, Reason, Relation, Request, Resolution, Role, Suggestion, Support, baseline, compare, negotiate, resolve
-from gmemflags import Rule
-from gmemflags import FlagWord
+from gmemflags import (
+    MAINLINE,
+    Baseline,
+    Comparison,
+    FlagWord,
+    GuestMemfdFlag,
+    Lacking,
+    Loss,
+    Need,
+    Outcome,
+    Problem,
+    Reason,
+    Relation,
+    Request,
+    Resolution,
+    Role,
+    Rule,
+    Suggestion,
+    Support,
+    baseline,
+    compare,
+    negotiate,
+    resolve,
+)
 
 
 def resolutions(support: Support) -> None:

@@ -35,7 +35,7 @@ from gmemflags._exceptions import (
 )
 from gmemflags._fleet import Baseline, Comparison, Lacking, Loss, baseline, compare
 from gmemflags._format import format_mask, format_rule, parse_mask
-from gmemflags._host import Backend, BitState, HostFacts, Support, query
+from gmemflags._host import Answer, Backend, BitState, HostFacts, Support, query
 from gmemflags._lint import lint
 from gmemflags._mainline import FIRECRACKER_SECRET_FREE, MAINLINE, GuestMemfdFlag
 from gmemflags._masks import FlagWord, Merged, bits, merge, u64
@@ -56,6 +56,7 @@ __all__ = [
     "FIRECRACKER_SECRET_FREE",
     "MAINLINE",
     "Always",
+    "Answer",
     "Backend",
     "Baseline",
     "BitState",

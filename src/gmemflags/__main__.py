@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from gmemflags._cli import main
+from collections.abc import Sequence
+
+from gmemflags._cli import run_command_line
+from gmemflags._cli._commands import PROGRAM
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default that of the process; return the exit status."""
+    return run_command_line(PROGRAM, argv)
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -277,6 +277,18 @@ def _named(catalog: Catalog) -> int:
     return union(catalog.flags.bit_names)
 
 
+def _digest(catalog: Catalog) -> str:
+    numbers = catalog.capabilities.items()
+    content = (
+        catalog.name,
+        sorted(catalog.flags.bit_names.items()),
+        sorted((name, number) for name, number in numbers if number is not None),
+        [meaning(rule) for rule in catalog.rules],
+        sorted((name, _request_key(one.request)) for name, one in catalog.profiles.items()),
+    )
+    return sha256(ascii(content).encode()).hexdigest()
+
+
 @frozen(init=False, getstate_setstate=False)
 class Catalog:
     """What one kernel tree defines.
@@ -303,6 +315,9 @@ class Catalog:
     profiles: Mapping[str, Profile] = field(hash=False, repr=mapping_repr)
     named: int = field(init=False, eq=False, repr=False, default=Factory(_named, takes_self=True))
     """The mask of all bits that have a name."""
+    digest: str = field(init=False, eq=False, repr=False, default=Factory(_digest, takes_self=True))
+    """A digest of what the catalog means: SHA-256, hexadecimal. It covers the name, flags, numbers,
+    rules and requests, and leaves out the sentences (why, source)."""
 
     def __init__(
         self,
@@ -325,24 +340,6 @@ class Catalog:
     def name_of(self, bit: int) -> str | None:
         """The name of one bit, or None if it has none."""
         return self.flags.bit_names.get(bit)
-
-    @property
-    def digest(self) -> str:
-        """A digest of what the catalog means: SHA-256, hexadecimal.
-
-        It covers the name, flags, numbers, rules and requests, and leaves out the sentences (why,
-        source).
-        """
-        content = (
-            self.name,
-            sorted(self.flags.bit_names.items()),
-            sorted(
-                (name, number) for name, number in self.capabilities.items() if number is not None
-            ),
-            [meaning(rule) for rule in self.rules],
-            sorted((name, _request_key(one.request)) for name, one in self.profiles.items()),
-        )
-        return sha256(ascii(content).encode()).hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
         # The flag class goes by its content: another process may have another version of it.

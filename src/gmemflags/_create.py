@@ -17,7 +17,9 @@ from errno import (
     EIO,
     EMFILE,
     ENFILE,
+    ENOENT,
     ENOMEM,
+    ENOSYS,
     ENOTTY,
     EPERM,
 )
@@ -36,7 +38,7 @@ from gmemflags._mainline import MAINLINE
 from gmemflags._masks import u64
 from gmemflags._resolve import Resolution, resolve
 
-_DENIED = "a security module (SELinux, say) denies it: see the audit log"
+_DENIED = "a security module (SELinux, say) or a seccomp filter denies it: see the audit log"
 MEANINGS = {
     EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
     " create it in the process that made the VM",
@@ -46,9 +48,12 @@ MEANINGS = {
     EFAULT: "the kernel could not read the request, a fault of gmemflags: report it",
     EACCES: _DENIED,
     EPERM: _DENIED,
+    ENOSYS: "a seccomp filter denies the call: allow KVM_CREATE_GUEST_MEMFD (0xc040aed4) in it",
+    ENOENT: "the KVM module is being unloaded: load it again, and make a new VM",
     ENOTTY: "this kernel is built without guest_memfd, or the descriptor is not a VM: ask for"
     " KVM_CAP_GUEST_MEMFD first",
     EBADF: "the VM's descriptor is closed: keep it open until the file is made",
+    0: "nothing was created: try again",
 }
 _OTHER = "KVM_CREATE_GUEST_MEMFD has no known reason to fail like this: see the errno"
 
@@ -57,7 +62,7 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
     """KVM_CREATE_GUEST_MEMFD failed, or was not tried.
 
     Args:
-        errno: The kernel's error number.
+        errno: The kernel's error number; 0 if there is none, and ``strerror`` says what happened.
         strerror: Its text.
         size: The size of the file in bytes.
         mask: The flags.
@@ -85,9 +90,10 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
 
     def __str__(self) -> str:
         meaning = f"; {self.meaning}" if self.meaning else ""
+        told = f"errno {self.errno}" if self.errno else "no errno"
         return (
             f"guest_memfd of {self.size} bytes with flags {self.mask:#x}:"
-            f" {self.strerror} (errno {self.errno}){meaning}"
+            f" {quote(self.strerror or '')} ({told}){meaning}"
         )
 
 
@@ -145,7 +151,9 @@ def _explained(
     """The kernel's error with what it means here; after EINVAL the VM is asked again."""
     number = error.errno or 0
     meaning, support = MEANINGS.get(number, _OTHER), None
-    if number == EINVAL:
+    if number and error.strerror != os.strerror(number):
+        meaning = ""  # the text says it all: the kernel returned what is not a new descriptor
+    elif number == EINVAL:
         meaning, support = _refusal(vm, mask, resolution)
     return GuestMemfdCreateError(
         number, error.strerror or "", size, mask, meaning, support, resolution

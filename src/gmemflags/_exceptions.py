@@ -15,7 +15,7 @@ Resolution is defined beside that class.
 from __future__ import annotations
 
 from enum import StrEnum
-from errno import EBADF, EIO, ENOTTY
+from errno import EACCES, EBADF, EIO, ENOSYS, ENOTTY, EPERM
 
 
 def safe_repr(value: object) -> str:
@@ -189,7 +189,7 @@ class Unavailable(StrEnum):
     NO_DEVICE = "no-device"
     """There is no such device."""
     NO_PERMISSION = "no-permission"
-    """The device is there, and this user may not open it."""
+    """The device is there, and this process may not open or use it."""
     NOT_KVM = "not-kvm"
     """The file or descriptor is not the KVM device, or not a VM."""
     NO_VM = "no-vm"
@@ -210,6 +210,10 @@ _MEANING = {
     " (after a fork, say), or that the VM is dead",
     EBADF: "; the descriptor is closed, or was never one",
     ENOTTY: "; the descriptor is not a KVM device or VM",
+    **dict.fromkeys(
+        (EPERM, EACCES, ENOSYS),
+        "; a seccomp filter or a security module (SELinux, say) denies the call: allow it",
+    ),
 }
 
 
@@ -217,10 +221,13 @@ class KvmUnavailableError(GmemFlagsError, OSError):
     """No KVM device or VM could be had.
 
     Args:
-        errno: The kernel's error number.
+        errno: The kernel's error number; 0 if there is none, and ``strerror`` says what happened.
         strerror: Its text.
         what: The device, descriptor or VM.
         reason: Why, as an enum.
+        remedy: What to do about it, in one line; "" for what is generally done for that reason.
+        name: The name of the host, if it is known.
+        time: When it was tried, in seconds since 1970 (UTC), if it is known.
     """
 
     def __init__(
@@ -229,26 +236,29 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         strerror: str,
         what: str = "",
         reason: Unavailable = Unavailable.FAILED,
+        remedy: str = "",
+        *,
+        name: str | None = None,
+        time: int | None = None,
     ) -> None:
         super().__init__(errno, strerror)
         self.what = what
         self.reason = reason
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it, in one line."""
-        return _REMEDY[self.reason]
+        self.remedy = remedy or _REMEDY[reason]
+        self.name = name
+        self.time = time
 
     def __str__(self) -> str:
         meaning = _MEANING[EBADF] if self.errno == EBADF else ""
-        return f"{quote(self.what)}: {self.strerror} (errno {self.errno}, {self.reason}){meaning}"
+        told = f"errno {self.errno}" if self.errno else "no errno"
+        return f"{quote(self.what)}: {quote(self.strerror or '')} ({told}, {self.reason}){meaning}"
 
 
 class CapabilityQueryError(GmemFlagsError, OSError):
     """KVM_CHECK_EXTENSION failed, so nothing is known.
 
     Args:
-        errno: The kernel's error number.
+        errno: The kernel's error number; 0 if there is none, and ``strerror`` says what happened.
         strerror: Its text.
         number: The number of the capability.
         origin: Who was asked.
@@ -260,7 +270,8 @@ class CapabilityQueryError(GmemFlagsError, OSError):
         self.origin = origin
 
     def __str__(self) -> str:
+        told = f"errno {self.errno}" if self.errno else "no errno"
         return (
             f"{quote(self.origin)} did not answer KVM_CHECK_EXTENSION({self.number}):"
-            f" {self.strerror} (errno {self.errno}){_MEANING.get(self.errno or 0, '')}"
+            f" {quote(self.strerror or '')} ({told}){_MEANING.get(self.errno or 0, '')}"
         )

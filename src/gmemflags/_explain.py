@@ -87,7 +87,7 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case Reason.CATALOG_CHANGED:
             name = quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {str(request.digest)[:12]}, and"
+                f"the request is pinned to the catalog with digest {quote(str(request.digest)[:12])}, and"
                 f" the host was read under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
@@ -408,7 +408,7 @@ def _lines(
 ) -> Iterator[str]:
     support = verdict.negotiation.support
     yield f"asked: {asked(support, verdict.negotiation.request)}"
-    yield f"host: {_listing(support)} ({quote(support.catalog.name)}, {support.scope} scope)"
+    yield f"host: {listed(support)}"
     for outcome in outcomes if verdict.mask is not None else ():
         if outcome.role is not Role.GROUP and outcome.role is not Role.FORBIDDEN:
             yield f"- {outcome}"
@@ -420,6 +420,11 @@ def _lines(
         yield from (f"- {problem}" for problem in found)
     yield from (f"note: {text}" for text in advice)
     yield from (f"try: {suggestion}" for suggestion in suggestions)
+
+
+def listed(support: Support) -> str:
+    """What a host lists, by which catalog, and for which scope."""
+    return f"{_listing(support)} ({quote(support.catalog.name)}, {support.scope} scope)"
 
 
 def asked(support: Support, request: Request) -> str:

@@ -33,8 +33,8 @@ from gmemflags._exceptions import (
     quote,
 )
 from gmemflags._format import describe, describe_mask, rules_with_why
-from gmemflags._host import Support
-from gmemflags._masks import MASK, WORD, bits, read_long
+from gmemflags._host import HostFacts, Support
+from gmemflags._masks import MASK, WORD, bits, read_long, union
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget
 from gmemflags._values import frozen_mapping, mapping_repr, reduce_to_fields
@@ -165,22 +165,32 @@ class Baseline:
 
     __reduce__ = reduce_to_fields
 
-    def __str__(self) -> str:
-        catalog = self.support.catalog
+    @property
+    def headline(self) -> str:
+        """The common flags in one line."""
         hosts = "1 host" if self.count == 1 else f"{self.count} hosts"
-        lines = [f"baseline of {hosts}: {describe_mask(self.support.mask, catalog)}"]
+        return f"baseline of {hosts}: {describe_mask(self.support.mask, self.support.catalog)}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not on every host, and what no mask can have there, a sentence each."""
+        catalog = self.support.catalog
+        lines: list[str] = []
         for bit, without in self.lacking.items():
             verb = "lacks" if without.count == 1 else "lack"
             more = ", ..." if without.count > len(without.first) else ""
             names = ", ".join(map(quote, without.first))
             what = f"{without.count} of {self.count} {verb} {describe(bit, catalog)}"
-            lines.append(f"  {what}: {names}{more}")
+            lines.append(f"{what}: {names}{more}")
         for bit, rules in self._obstacles:
             because = rules_with_why(rules, catalog)
-            lines.append(f"  no mask until access holds {describe(bit, catalog)}: {because}")
+            lines.append(f"no mask until access holds {describe(bit, catalog)}: {because}")
         if not self.support.guest_memfd:
-            lines.append("  guest_memfd itself is not on every host")
-        return "\n".join(lines)
+            lines.append("guest_memfd itself is not on every host")
+        return tuple(lines)
+
+    def __str__(self) -> str:
+        return "\n  ".join([self.headline, *self.notes])
 
 
 def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
@@ -216,6 +226,7 @@ class _Pool:
     def __init__(self, first: Support) -> None:
         self._like = first
         self._kernel = first.host.kernel
+        self._names: dict[int, str] = {}
         self._common = _Common(first)
         self._count = 0
         # 64 counters side by side: bit n of the counts is bit n of planes[0], planes[1], ...
@@ -270,6 +281,10 @@ class _Pool:
                 raise self._other_kind(support, "VM type", host.vm_type, like.host.vm_type)
             if host.kernel != self._kernel:
                 self._kernel = None
+        for bit, name in support.other_names.items():
+            before = self._names.setdefault(bit, name)
+            if before != name:
+                raise self._other_kind(support, f"a bit {bit:#x} called", name, before)
 
     def _other_kind(self, support: Support, what: str, one: object, other: object) -> PoolError:
         problem = f"has {what} {_fact(one)}, where {quote(self._like.origin)} has {_fact(other)}"
@@ -301,13 +316,16 @@ class _Pool:
             count = sum(1 << n for n, plane in enumerate(self._planes) if plane & bit)
             if count < self._count and (count or bit & named):
                 lacking[bit] = Lacking(self._count - count, self._without[bit])
+        mask = self._common.mask
         return Baseline(
             support=evolve(
                 like,
                 answers=self._common.answers(like.catalog),
                 errors={},
-                host=evolve(like.host, kernel=self._kernel),
+                host=HostFacts(self._kernel, like.host.machine, like.host.vm_type),
                 origin=_ORIGIN,
+                unused=(),
+                other_names={bit: name for bit, name in self._names.items() if bit & mask},
             ),
             count=self._count,
             lacking=lacking,
@@ -458,6 +476,9 @@ def _doubts(a: Support, b: Support) -> Iterator[str]:
     if _kind_of_machine(a) != _kind_of_machine(b) or a.host.machine is None:
         yield f"machine: {_fact(a.host.machine)} and {_fact(b.host.machine)}: rules may differ"
     a_type, b_type = _type_of(a), _type_of(b)
+    clash = [bit for bit, name in a.other_names.items() if b.other_names.get(bit, name) != name]
+    if clash:
+        yield f"names: {union(clash):#x} is called otherwise on the other host"
     if a.scope is b.scope is Scope.VM and (a_type != b_type or a_type is None):
         yield f"VM type: {_fact(a_type)} and {_fact(b_type)}: rules may differ"
 

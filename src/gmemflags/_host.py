@@ -16,10 +16,11 @@ No gap is ever filled: what was not asked, or cannot be seen, is unknowable.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, field, frozen
 
 from gmemflags._catalog import Capability, Catalog, Scope, capability_name
 from gmemflags._exceptions import (
@@ -31,8 +32,15 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, read_long
-from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
+from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
+from gmemflags._values import (
+    checked,
+    checked_tuple,
+    frozen_mapping,
+    is_a,
+    mapping_repr,
+    reduce_to_fields,
+)
 
 
 def _vm_type(value: int | None) -> int | None:
@@ -41,7 +49,24 @@ def _vm_type(value: int | None) -> int | None:
     raise TypeError(f"vm_type must be an int in [0, 2**64), not {safe_repr(value)}")
 
 
-@frozen
+def _time(value: int | None) -> int | None:
+    if value is None or (type(value) is int and 0 <= value < _YEAR_10000):
+        return value
+    raise TypeError(
+        f"time must be seconds since 1970 before the year 10000, not {safe_repr(value)}"
+    )
+
+
+_YEAR_10000 = 253_402_300_800
+
+
+def _extra(value: Mapping[str, object]) -> Mapping[str, object]:
+    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        return frozen_mapping(value)
+    raise TypeError(f"extra must be a mapping, not {safe_repr(value)}")
+
+
+@frozen(getstate_setstate=False)
 class HostFacts:
     """What is known of a host besides KVM's answers; None where it is not known.
 
@@ -53,6 +78,10 @@ class HostFacts:
         machine: As ``uname -m`` says it.
         vm_type: The type that KVM_CREATE_VM was given; None for /dev/kvm itself. On arm64 an
             address size in bits 7:0 does not count.
+        name: The name of the host, as ``uname -n`` says it.
+        time: When it answered, in seconds since 1970 (UTC). It does not count in comparisons.
+        extra: What the user of the library wants to keep with it, by name; plain data of JSON. It
+            is carried along, never read, and does not count in comparisons.
 
     Raises:
         TypeError: A field of another type.
@@ -61,6 +90,26 @@ class HostFacts:
     kernel: str | None = field(default=None, validator=is_a(str, or_none=True))
     machine: str | None = field(default=None, validator=is_a(str, or_none=True))
     vm_type: int | None = field(default=None, converter=_vm_type)
+    name: str | None = field(default=None, validator=is_a(str, or_none=True), kw_only=True)
+    time: int | None = field(default=None, converter=_time, eq=False, kw_only=True)
+    extra: Mapping[str, object] = field(
+        factory=dict[str, object], converter=_extra, eq=False, repr=mapping_repr, kw_only=True
+    )
+
+    __reduce__ = reduce_to_fields
+
+
+class Answer(NamedTuple):
+    """What one capability was answered with, whatever a catalog calls it."""
+
+    capability: str
+    """The kernel name without ``KVM_CAP_``."""
+    number: int
+    """The number that was asked for."""
+    raw: int | None
+    """The C long, or None if the call failed."""
+    errno: int | None = None
+    """The errno of a call that failed, else None."""
 
 
 class Backend(ABC):
@@ -132,9 +181,50 @@ def _catalog(value: Catalog) -> Catalog:
     return checked(value, "catalog", Catalog)
 
 
+def _unused(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    return checked_tuple(answers, Answer, "several Answer values")
+
+
+def _names(names: Mapping[int, str]) -> Mapping[int, str]:
+    checked_names = {one_bit(bit): checked(name, "a name", str) for bit, name in names.items()}
+    return frozen_mapping(checked_names)
+
+
+def _check_others(support: Support) -> None:
+    # What the catalog does not use must not speak of what it does use.
+    catalog = support.catalog
+    for bit, name in support.other_names.items():
+        known = catalog.flags.bit_names.get(bit)
+        if known is not None and known != name:
+            raise CatalogError(catalog.name, _other_name(bit, known, name, support.origin))
+    for answer in support.unused:
+        name, number = answer.capability, answer.number
+        if name in support.answers or name in support.errors:
+            raise ValueError(f"{quote(name)} is answered twice")
+        if name in _ENUMERATING and catalog.capabilities.get(name) is not None:
+            raise CatalogError(catalog.name, _other_number(catalog, name, number, support.origin))
+
+
+def _other_name(bit: int, here: str, there: str, origin: str) -> str:
+    return (
+        f"{bit:#x} is {quote(here)} here, and {quote(there)} in the tree under which"
+        f" {quote(origin)} was asked; query it again"
+    )
+
+
+def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) -> str:
+    asked = "was never asked" if number is None else f"was never asked: it was asked {number}"
+    return (
+        f"{name} is {catalog.capabilities.get(name)} here, which {quote(origin)} {asked};"
+        " query it again"
+    )
+
+
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
     numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
+    if support.unused or support.other_names:
+        _check_others(support)
     if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
         raise ValueError("a Support of system scope has no VM type")
     for name in (*answers, *support.errors):
@@ -171,11 +261,16 @@ class Support:
         host: What is known of the host.
         origin: Who answered, as text.
         catalog: The tree that names the bits.
+        unused: Answers to capabilities that the catalog does not number, or numbers otherwise:
+            kept for another catalog, and not used.
+        other_names: What the tree under which the host was asked calls bits that the catalog does
+            not name.
 
     Raises:
         InconsistentAnswerError: An answer is not a C long or looks like an errno, or FLAGS_HI is
             wider than 32 bits.
-        CatalogError: An answer to a capability that the catalog does not number.
+        CatalogError: An answer to a capability that the catalog does not number; a bit that it
+            calls otherwise than ``other_names``, or flags enumerated by another number.
         TypeError: A field of another type.
         ValueError: An error and an answer to one capability, or an error of one that enumerates
             flags; a VM type at system scope.
@@ -189,6 +284,10 @@ class Support:
     host: HostFacts = field(factory=HostFacts, converter=_host)
     origin: str = field(default="a host", converter=_origin)
     catalog: Catalog = field(converter=_catalog, repr=lambda catalog: quote(catalog.name))
+    unused: tuple[Answer, ...] = field(default=(), converter=_unused)
+    other_names: Mapping[int, str] = field(
+        factory=dict[int, str], converter=_names, hash=False, repr=mapping_repr
+    )
     _merged: Merged = field(
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
     )
@@ -253,35 +352,45 @@ class Support:
             return BitState.UNKNOWABLE
         return BitState.SUPPORTED if wanted & self.mask else BitState.UNSUPPORTED
 
+    @property
+    def all_answers(self) -> tuple[Answer, ...]:
+        """Every answer with its number: those that the catalog uses, and the others."""
+        numbers = self.catalog.capabilities
+        found = [Answer(name, numbers[name] or 0, raw) for name, raw in self.answers.items()]
+        failed = [
+            Answer(name, numbers[name] or 0, None, errno) for name, errno in self.errors.items()
+        ]
+        return (*found, *failed, *self.unused)
+
+    @property
+    def all_names(self) -> dict[int, str]:
+        """What the listed bits are called, by the catalog or in :attr:`other_names`."""
+        names = self.catalog.flags.bit_names
+        listed = {bit: names[bit] for bit in bits(self.mask) if bit in names}
+        return dict(sorted({**self.other_names, **listed}.items()))
+
     def under(self, catalog: Catalog) -> Support:
         """The same answers, read under another tree's catalog.
 
-        An answer counts only for a capability that has the same number there.
+        An answer counts only for a capability that has the same number there; the others are kept.
 
         Raises:
             CatalogError: That tree gives a listed bit another name, or enumerates flags by a
                 number which this host was never asked: query the host again under it.
         """
-        mine, other = self.catalog.capabilities, catalog.capabilities
-        names, other_names = self.catalog.flags.bit_names, catalog.flags.bit_names
-        for bit in bits(self.mask):
-            if names.get(bit) != other_names.get(bit, names.get(bit)) and bit in names:
-                problem = (
-                    f"{bit:#x} is {quote(other_names[bit])} here, and {quote(names[bit])} in"
-                    f" {quote(self.catalog.name)}, under which {quote(self.origin)} was asked"
-                )
-                raise CatalogError(catalog.name, f"{problem}; query it again")
+        asked = {answer.capability: answer.number for answer in self.all_answers}
         for name in _ENUMERATING:
-            number = other.get(name)
-            if number is not None and (mine.get(name) != number or name not in self.answers):
-                problem = f"{name} is {number} here, which {quote(self.origin)} was never asked"
-                raise CatalogError(catalog.name, f"{problem}; query it again")
-        shared = {name for name, number in mine.items() if other.get(name) == number}
-        return evolve(
-            self,
-            answers={name: raw for name, raw in self.answers.items() if name in shared},
-            errors={name: errno for name, errno in self.errors.items() if name in shared},
-            catalog=catalog,
+            number = catalog.capabilities.get(name)
+            if number is not None and asked.get(name) != number:
+                problem = _other_number(catalog, name, asked.get(name), self.origin)
+                raise CatalogError(catalog.name, problem)
+        return support_of(
+            self.all_answers,
+            self.all_names,
+            catalog,
+            scope=self.scope,
+            host=self.host,
+            origin=self.origin,
         )
 
 
@@ -290,6 +399,53 @@ _ENUMERATING = (
     Capability.GUEST_MEMFD_FLAGS.value,
     Capability.GUEST_MEMFD_FLAGS_HI.value,
 )
+
+
+def support_of(
+    said: Iterable[Answer],
+    names: Mapping[int, str],
+    catalog: Catalog,
+    *,
+    scope: Scope,
+    host: HostFacts,
+    origin: str,
+) -> Support:
+    """Answers under a catalog, whichever they were asked under.
+
+    Args:
+        said: The answers.
+        names: What the tree under which the host was asked calls the listed bits.
+        catalog: The catalog; it uses the answers to capabilities that it gives the same number.
+        scope: Whether /dev/kvm or a VM answered.
+        host: What is known of the host.
+        origin: Who answered, as text.
+
+    Raises:
+        CatalogError: The catalog gives a listed bit another name, or an enumerating capability
+            another number.
+        InconsistentAnswerError: An answer cannot be flags.
+    """
+    numbers, known = catalog.capabilities, catalog.flags.bit_names
+    answers: dict[str, int] = {}
+    errors: dict[str, int] = {}
+    unused: list[Answer] = []
+    for answer in said:
+        if numbers.get(answer.capability) != answer.number:
+            unused.append(answer)
+        elif answer.raw is not None:
+            answers[answer.capability] = answer.raw
+        else:
+            errors[answer.capability] = answer.errno or 0
+    return Support(
+        answers=answers,
+        errors=errors,
+        scope=scope,
+        host=host,
+        origin=origin,
+        catalog=catalog,
+        unused=unused,
+        other_names={bit: name for bit, name in names.items() if known.get(bit) != name},
+    )
 
 
 def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:

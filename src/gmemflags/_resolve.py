@@ -86,7 +86,7 @@ def _decide(resolution: Resolution) -> Verdict:
     return decide(resolution.support, resolution.request)
 
 
-@frozen(kw_only=True, getstate_setstate=False)
+@frozen(kw_only=True, slots=False, getstate_setstate=False)  # cached_property needs a __dict__
 class Resolution:
     """The answer of one host to one request.
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from errno import EINVAL
+from errno import EBADF, EINVAL
 from types import TracebackType
 from typing import Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gmemflags import _mainline as uapi
 from gmemflags._catalog import Catalog, Scope, capability_name
@@ -29,6 +29,7 @@ from gmemflags._create import VmBackend, create
 from gmemflags._decision import applicable
 from gmemflags._exceptions import (
     CapabilityQueryError,
+    InconsistentAnswerError,
     InvalidMaskError,
     KvmUnavailableError,
     Unavailable,
@@ -39,6 +40,7 @@ from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, u64
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Stage
+from gmemflags._values import frozen_mapping
 
 __all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
 
@@ -212,20 +214,73 @@ class FakeVm(FakeBackend, VmBackend):
 
     It refuses with EINVAL what its table does not list, and what the rules of ``catalog`` refuse
     at stage CREATE. Rules of BIND and ACCESS are not played: its files can always be mapped.
+
+    A context manager, as the real one; once it is closed, every call fails with EBADF.
+
+    Args:
+        answers: As for :class:`FakeBackend`.
+        scope: ``Scope.VM``; there for the sake of the base class.
+        host: The facts; by default those of an x86-64 host, and of a VM of type 0.
+        origin: Who answers, as text.
+        catalog: The tree that numbers the names in ``answers``, and whose rules are played.
+
+    Raises:
+        TypeError: An answer by anything else.
+        ValueError: System scope: /dev/kvm makes no files.
+
+    >>> from gmemflags import MAINLINE, negotiate, query
+    >>> from gmemflags.testing import FakeVm
+    >>> with FakeVm.narrow(0x3) as vm:
+    ...     answer = negotiate(query(vm), MAINLINE.profiles["fully-shared"])
+    ...     os.close(vm.create_guest_memfd(4 * os.sysconf("SC_PAGE_SIZE"), answer))
+    >>> [(mask, size // os.sysconf("SC_PAGE_SIZE")) for size, mask in vm.created]
+    [(3, 4)]
     """
+
+    def __init__(
+        self,
+        answers: Mapping[int, int | OSError]
+        | Mapping[str, int | OSError]
+        | Mapping[int | str, int | OSError],
+        *,
+        scope: Scope = Scope.VM,
+        host: HostFacts | None = None,
+        origin: str = "a fake host",
+        catalog: Catalog = MAINLINE,
+    ) -> None:
+        super().__init__(answers, scope=scope, host=host, origin=origin, catalog=catalog)
+        if scope is not Scope.VM:
+            raise ValueError("a FakeVm has VM scope: /dev/kvm makes no files")
+        self.created: list[tuple[int, int]] = []
+        """Size and mask of every file that was made, in order."""
+        self.failure: OSError | None = None
+        """What every creation fails with, if set: ``OSError(EMFILE, "...")``, say."""
+        self._closed = False
 
     def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
         """See :meth:`gmemflags.VmBackend.create_guest_memfd`."""
         return create(self, size, flags, lambda mask: self._memfd(size, mask))
 
+    def check_extension(self, number: int) -> int:
+        """The answer of the table.
+
+        Raises:
+            CapabilityQueryError: The table has an OSError, or the VM is closed.
+        """
+        if self._closed:
+            self.asked.append(number)
+            raise CapabilityQueryError(EBADF, os.strerror(EBADF), number, self._origin)
+        return super().check_extension(number)
+
+    def close(self) -> None:
+        """End it, as closing its descriptor ends a real VM; may be called again."""
+        self._closed = True
+
     def _memfd(self, size: int, mask: int) -> int:
-        support = query(self, self.catalog)
-        rules = applicable(support, Stage.CREATE)
-        if (
-            not support.guest_memfd
-            or mask & ~support.mask
-            or not all(rule.holds(mask) for rule in rules)
-        ):
+        failure = OSError(EBADF, os.strerror(EBADF)) if self._closed else self.failure
+        if failure is not None:
+            raise failure
+        if not self._takes(mask):
             raise OSError(EINVAL, os.strerror(EINVAL))
         fd = os.memfd_create("fake guest_memfd")
         try:
@@ -233,7 +288,21 @@ class FakeVm(FakeBackend, VmBackend):
         except BaseException:
             os.close(fd)
             raise
+        self.created.append((size, mask))
         return fd
+
+    def _takes(self, mask: int) -> bool:
+        # Asked of a copy, because a kernel that creates a file asks nobody.
+        table = FakeBackend(self.answers, host=self._host, origin=self._origin)
+        try:
+            support = query(table, self.catalog)
+        except InconsistentAnswerError:
+            return False
+        return (
+            support.guest_memfd is True
+            and not mask & ~support.mask
+            and all(rule.holds(mask) for rule in applicable(support, Stage.CREATE))
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +313,15 @@ class FakeVm(FakeBackend, VmBackend):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        pass
+        self.close()
+
+
+def _fixed(answers: Mapping[int, int]) -> Mapping[int, int]:
+    return frozen_mapping(answers)
+
+
+def _fixed_each(types: Mapping[int, Mapping[int, int]]) -> Mapping[int, Mapping[int, int]]:
+    return frozen_mapping({vm_type: frozen_mapping(answers) for vm_type, answers in types.items()})
 
 
 @frozen(kw_only=True)
@@ -266,8 +343,8 @@ class KnownHost:
     source: str
     kernel: str
     machine: str
-    on_system: Mapping[int, int]
-    on_vm: Mapping[int, Mapping[int, int]]
+    on_system: Mapping[int, int] = field(converter=_fixed)
+    on_vm: Mapping[int, Mapping[int, int]] = field(converter=_fixed_each)
 
     @property
     def how(self) -> str:
@@ -282,15 +359,20 @@ class KnownHost:
         return FakeBackend(self.on_system, scope=Scope.SYSTEM, host=facts, origin=origin)
 
     def vm(self, vm_type: int = 0) -> FakeVm:
-        """A VM of ``vm_type``.
+        """A VM of ``vm_type``, which makes files.
+
+        Args:
+            vm_type: One of those in ``on_vm``.
 
         Raises:
             KvmUnavailableError: The host makes no VM of that type.
         """
-        what = f"VM of type {vm_type}"
+        what = f"VM of type {safe_repr(vm_type)}"
         if vm_type not in self.on_vm:
             problem = f"{self.name} has no such VM"
-            raise KvmUnavailableError(EINVAL, problem, what, Unavailable.NO_VM)
+            types = ", ".join(map(str, self.on_vm))
+            remedy = f"ask for a VM type that it has, which are {types}"
+            raise KvmUnavailableError(EINVAL, problem, what, Unavailable.NO_VM, remedy)
         origin = f"{what} of {self.name} ({self.how})"
         facts = HostFacts(kernel=self.kernel, machine=self.machine, vm_type=vm_type)
         return FakeVm(self.on_vm[vm_type], host=facts, origin=origin)
@@ -322,76 +404,74 @@ _ARM64 = {231: 1, 233: 0, 234: 1, 235: 0, 244: 3}
 _RISCV64 = {231: 1, 233: 0, 234: 0, 235: 0, 244: 0}
 _SECRET_FREE = {231: 1, 233: 0, 234: 1, 235: 1, 244: 0xF, 245: 1}
 
-hosts: Mapping[str, KnownHost] = {
-    host.name: host
-    for host in (
-        KnownHost(
-            name="linux-6.7-x86_64",
-            recorded=False,
-            source=f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}",
-            kernel="6.7",
-            machine="x86_64",
-            on_system=_NO_KVM_6_8,
-            on_vm={0: _NO_KVM_6_8},
-        ),
-        KnownHost(
-            name="linux-6.8-x86_64",
-            recorded=False,
-            source=f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}",
-            kernel="6.8",
-            machine="x86_64",
-            on_system=_PRIVATE_6_8,
-            on_vm={0: {**_PRIVATE_6_8, 233: 0, 234: 0}, 1: _PRIVATE_6_8},
-        ),
-        KnownHost(
-            name="linux-6.18-x86_64",
-            recorded=True,
-            source="Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only",
-            kernel="6.18.44",
-            machine="x86_64",
-            on_system=_X86_6_18,
-            on_vm={0: _X86_6_18},
-        ),
-        KnownHost(
-            name="linux-6.18-x86_64-confidential",
-            recorded=False,
-            source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP"
-            " (type 4) and TDX (type 5)",
-            kernel="6.18",
-            machine="x86_64",
-            on_system=_CONFIDENTIAL,
-            on_vm={
-                0: {**_CONFIDENTIAL, 233: 0},
-                **dict.fromkeys((1, 4, 5), _PRIVATE_6_18),
-            },
-        ),
-        KnownHost(
-            name="linux-6.18-aarch64",
-            recorded=False,
-            source=uapi.COMMIT_ARM64,
-            kernel="6.18",
-            machine="aarch64",
-            on_system=_ARM64,
-            on_vm={0: _ARM64},
-        ),
-        KnownHost(
-            name="linux-6.18-riscv64",
-            recorded=False,
-            source=f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}",
-            kernel="6.18",
-            machine="riscv64",
-            on_system=_RISCV64,
-            on_vm={0: _RISCV64},
-        ),
-        KnownHost(
-            name="firecracker-secret-free-x86_64",
-            recorded=False,
-            source=_FIRECRACKER,
-            kernel="6.18",
-            machine="x86_64",
-            on_system=_SECRET_FREE,
-            on_vm={0: _SECRET_FREE},
-        ),
-    )
-}
+_HOSTS = (
+    KnownHost(
+        name="linux-6.7-x86_64",
+        recorded=False,
+        source=f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}",
+        kernel="6.7",
+        machine="x86_64",
+        on_system=_NO_KVM_6_8,
+        on_vm={0: _NO_KVM_6_8},
+    ),
+    KnownHost(
+        name="linux-6.8-x86_64",
+        recorded=False,
+        source=f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}",
+        kernel="6.8",
+        machine="x86_64",
+        on_system=_PRIVATE_6_8,
+        on_vm={0: {**_PRIVATE_6_8, 233: 0, 234: 0}, 1: _PRIVATE_6_8},
+    ),
+    KnownHost(
+        name="linux-6.18-x86_64",
+        recorded=True,
+        source="Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only",
+        kernel="6.18.44",
+        machine="x86_64",
+        on_system=_X86_6_18,
+        on_vm={0: _X86_6_18},
+    ),
+    KnownHost(
+        name="linux-6.18-x86_64-confidential",
+        recorded=False,
+        source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP"
+        " (type 4) and TDX (type 5)",
+        kernel="6.18",
+        machine="x86_64",
+        on_system=_CONFIDENTIAL,
+        on_vm={
+            0: {**_CONFIDENTIAL, 233: 0},
+            **dict.fromkeys((1, 4, 5), _PRIVATE_6_18),
+        },
+    ),
+    KnownHost(
+        name="linux-6.18-aarch64",
+        recorded=False,
+        source=uapi.COMMIT_ARM64,
+        kernel="6.18",
+        machine="aarch64",
+        on_system=_ARM64,
+        on_vm={0: _ARM64},
+    ),
+    KnownHost(
+        name="linux-6.18-riscv64",
+        recorded=False,
+        source=f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}",
+        kernel="6.18",
+        machine="riscv64",
+        on_system=_RISCV64,
+        on_vm={0: _RISCV64},
+    ),
+    KnownHost(
+        name="firecracker-secret-free-x86_64",
+        recorded=False,
+        source=_FIRECRACKER,
+        kernel="6.18",
+        machine="x86_64",
+        on_system=_SECRET_FREE,
+        on_vm={0: _SECRET_FREE},
+    ),
+)
+hosts: Mapping[str, KnownHost] = frozen_mapping({host.name: host for host in _HOSTS})
 """The hosts that come with this library, recorded or derived from kernel sources, by name."""

@@ -1,1 +1,1 @@
-"""The command line: every command and option, exit status and error, as a user sees them."""
+"""The command line: one module of tests for each command, and for parser, output and text."""

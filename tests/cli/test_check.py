@@ -1,301 +1,388 @@
-"""`gmemflags check`: every option, what is printed, and which exit status."""
+"""`gmemflags check`: one host, or the tally over many."""
 
+import io
+import json
+import sys
 from pathlib import Path
-from typing import Never
 
 import pytest
 from attrs import evolve
 
-from gmemflags import records
-from gmemflags._cli._hosts import HOSTS
-from gmemflags._cli._machine import made
-from gmemflags._cli._request import status
-from gmemflags._cli._status import CommandError, Status
-from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Capability, Catalog, Need, Prerequisites, Request, Requires, Scope, Stage
-from gmemflags import KvmUnavailableError, Unavailable
-from gmemflags import Support, query
-from gmemflags import FlagWord
-from gmemflags import Resolution, resolve
+from gmemflags import (
+    MAINLINE,
+    NegotiationTooHardError,
+    Prerequisites,
+    Refused,
+    Request,
+    Resolution,
+    Scope,
+    Support,
+    baseline,
+    query,
+    records,
+    resolve,
+)
+from gmemflags._cli import Status
+from gmemflags._cli._commands import LONGEST
+from gmemflags._cli._render import Tally, Verdict
 from gmemflags.testing import FakeBackend
-from tests.cli.runs import Run, error, run
+from tests.cli.devices import DEFAULT, Install
+from tests.cli.runs import Run, error, host, lines, pool, run, unreachable
 
-X86 = "linux-6.18-x86_64"
-CONFIDENTIAL = "linux-6.18-x86_64-confidential"
-FIRECRACKER = "firecracker-secret-free-x86_64"
-
-
-def check(host: str, *argv: str) -> Run:
-    """Check something on an embedded host."""
-    return run("check", "--host", host, *argv)
+KNOWN = ("--host", "linux-6.18-x86_64")
+SHARED = "MMAP|INIT_SHARED"
+WRITTEN = "give records that `gmemflags show --json` wrote, one a line"
 
 
-def vm(host: str, catalog: Catalog = MAINLINE, vm_type: int = 0) -> Support:
-    """What a VM of an embedded host says."""
-    with HOSTS[host].vm(vm_type) as backend:
-        return query(backend, catalog)
+def answer(told: Run) -> str:
+    """The first line."""
+    return told.out.partition("\n")[0]
 
 
-@pytest.mark.parametrize(
-    ("argv", "request_", "expected"),
-    [
-        (["MMAP"], Request(required=1), 0),
-        (["mmap,init_shared"], Request(required=3), 0),
-        (["MMAP", "INIT_SHARED"], Request(required=3), 0),
-        (["MMAP", "--prefer", "2", "0x2"], Request(required=3, preferred=[2]), 0),
-        (["0"], Request(), 0),
-        (["--prefer", "MMAP|INIT_SHARED"], Request(preferred=[3]), 0),
-        (["--prefer", "MMAP", "--prefer", "INIT_SHARED"], Request(preferred=[1, 2]), 0),
-        (["MMAP", "--forbid", "INIT_SHARED"], Request(required=1, forbidden=2), 0),
-        (["0", "--forbid", "1", "--forbid", "2"], Request(forbidden=3), 0),
-        (["MMAP", "--until", "access"], Request(required=1, until=Stage.ACCESS), 1),
-        (
-            ["MMAP", "--until", "access", "--add-prerequisites"],
-            Request(required=1, until=Stage.ACCESS, prerequisites=Prerequisites.ADD),
-            0,
-        ),
-        (["MMAP", "--until", "create"], Request(required=1, until=Stage.CREATE), 0),
-        (["MMAP", "--forbid", "MMAP"], Request(required=1, forbidden=1), 1),
-        (["0x4"], Request(required=4), 1),
-        (["--profile", "fully-shared"], MAINLINE.profiles["fully-shared"].request, 0),
-        (["--profile", "private"], MAINLINE.profiles["private"].request, 1),
-    ],
-)
-def test_the_options_make_the_request(argv: list[str], request_: Request, expected: int) -> None:
-    """The answer is printed as the library gives it, and the status is yes or no."""
-    answer = check(X86, *argv)
-    assert (answer.status, answer.err) == (expected, "")
-    assert answer.out == f"{resolve(vm(X86), request_)}\n"
-
-
-@pytest.mark.parametrize(
-    ("host", "vm_type", "argv", "expected"),
-    [
-        ("linux-6.7-x86_64", 0, ["0"], 1),
-        ("linux-6.8-x86_64", 0, ["0"], 1),
-        ("linux-6.8-x86_64", 1, ["0"], 0),
-        ("linux-6.8-x86_64", 1, ["MMAP"], 1),
-        ("linux-6.8-x86_64", 1, ["--profile", "private"], 0),
-        (CONFIDENTIAL, 0, ["--profile", "fully-shared"], 0),
-        (CONFIDENTIAL, 4, ["--profile", "fully-shared"], 1),
-        (CONFIDENTIAL, 5, ["MMAP"], 0),
-        ("linux-6.18-aarch64", 0, ["0"], 1),
-        ("linux-6.18-aarch64", 0, ["0", "--until", "create"], 0),
-        ("linux-6.18-aarch64", 0, ["0", "--add-prerequisites"], 0),
-        ("linux-6.18-riscv64", 0, ["0"], 1),
-    ],
-)
-def test_each_type_of_vm_is_asked_for_itself(
-    host: str, vm_type: int, argv: list[str], expected: int
-) -> None:
-    """--vm-type chooses the VM whose answer counts."""
-    answer = check(host, *argv, "--vm-type", str(vm_type))
-    assert (answer.status, answer.err) == (expected, "")
-    assert f"VM of type {vm_type} of {host} ({HOSTS[host].how})" in answer.out
-
-
-def test_a_refusal_is_shown_with_its_way_out() -> None:
-    """Which bit, who does not list it, and what to ask for instead."""
-    answer = check(CONFIDENTIAL, "--profile", "fully-shared", "--vm-type", "4")
-    request = MAINLINE.profiles["fully-shared"]
-    assert answer.out == f"{resolve(vm(CONFIDENTIAL, vm_type=4), request)}\n"
-    assert "INIT_SHARED (bit 1, 0x2)" in answer.out.splitlines()[0]
-
-
-def test_a_profile_is_added_to() -> None:
-    """What else is given comes on top of the profile, and its own stage stays."""
-    answer = check(
-        FIRECRACKER, "WRITE", "--catalog", FIRECRACKER_SECRET_FREE.name, "--profile", "boot"
-    )
-    support = vm(FIRECRACKER, FIRECRACKER_SECRET_FREE)
-    request = evolve(FIRECRACKER_SECRET_FREE.profiles["boot"].request, required=0xF)
-    assert (answer.status, answer.err) == (0, "")
-    assert answer.out == f"{resolve(support, request)}\n"
-
-
-@pytest.mark.parametrize(("host", "expected"), [(FIRECRACKER, 0), (X86, 1)])
-def test_the_profiles_of_another_tree(host: str, expected: int) -> None:
-    """Firecracker restores on its own kernel and not on mainline's."""
-    names = ["--catalog", FIRECRACKER_SECRET_FREE.name, "--profile", "restore"]
-    assert check(host, *names).status == expected
-
-
-def test_the_system_scope_is_an_upper_bound_on_request() -> None:
-    """/dev/kvm is asked itself, no VM is made, and the answer says what it is worth."""
-    answer = check(CONFIDENTIAL, "INIT_SHARED", "--scope", "system")
-    assert (answer.status, answer.err) == (0, "")
-    assert f"on /dev/kvm of {CONFIDENTIAL} (derived)\n" in answer.out
-    assert "answers for the best imaginable VM: a VM may take fewer flags" in answer.out
-
-
-@pytest.mark.parametrize("argv", [["MMAP"], ["INIT_SHARED", "--until", "access"]])
-def test_json_is_the_whole_decision(argv: list[str]) -> None:
-    """One line, which is read back as the same answer."""
-    answer = check(X86, *argv, "--json")
-    until = Stage.ACCESS if "access" in argv else Stage.BIND
-    required = 1 if argv[0] == "MMAP" else 2
-    expected = resolve(vm(X86), Request(required=required, until=until))
-    assert answer.status == (0 if expected.ok else 1)
-    assert answer.out.count("\n") == 1
-    assert records.loads(answer.out) == expected
-
-
-def test_a_numbered_flags_hi_counts() -> None:
-    """Under a tree with FLAGS_HI the answer is that of its catalog, after the warning."""
-    answer = check(X86, "MMAP", "--flags-hi", "250")
-    assert answer.status == 0
-    assert answer.err.startswith("gmemflags: warning: capability 250 is read as bits 63:32")
-    assert "(linux-mainline+flags-hi-250, vm scope)" in answer.out
-
-
-@pytest.mark.parametrize(
-    ("argv", "what", "remedy"),
-    [
-        (
-            ["MMAP", "--skip-bad"],
-            "--skip-bad is for files of recorded hosts, and none is given",
-            "name a file, or leave out --skip-bad",
-        ),
-        (
-            [],
-            "nothing to check is given",
-            "name flags (0 for none), or a profile with --profile",
-        ),
-        (
-            ["MMAP", "--scope", "system", "--vm-type", "0"],
-            "--scope system asks no VM",
-            "leave out --vm-type, or --scope system",
-        ),
-        (
-            ["--profile", "boot"],
-            "linux-mainline has no profile 'boot'",
-            "its profiles: private, fully-shared; --catalog chooses another tree",
-        ),
-        (
-            ["MMAP|INIT_SHRED"],
-            (
-                "no flag of linux-mainline is called INIT_SHRED at position 5 of"
-                " 'MMAP|INIT_SHRED'; did you mean INIT_SHARED?"
-            ),
-            "name flags that `gmemflags catalogs NAME` lists, or give a mask such as 0x3",
-        ),
-        (
-            ["--prefer", ""],
-            "a flag is missing (0 stands for none) at position 0 of ''",
-            "name flags that `gmemflags catalogs NAME` lists, or give a mask such as 0x3",
-        ),
-        (
-            ["0", "--forbid", "99999999999999999999"],
-            "99999999999999999999 is no mask of 64 bits at position 0 of '99999999999999999999'",
-            "name flags that `gmemflags catalogs NAME` lists, or give a mask such as 0x3",
-        ),
-    ],
-)
-def test_wrong_input_ends_with_status_2(argv: list[str], what: str, remedy: str) -> None:
-    """Two lines on standard error, and nothing on standard output."""
-    answer = check(X86, *argv)
-    assert (answer.status, answer.out) == (2, "")
-    assert answer.err == error(what, remedy)
-
-
-def test_a_vm_that_cannot_be_made_is_no_answer() -> None:
-    """Status 3, and not a no."""
-    answer = check(X86, "MMAP", "--vm-type", "4")
-    assert (answer.status, answer.out) == (3, "")
-    assert answer.err == error(
-        f"VM of type 4: {X86} has no such VM (errno 22, no-vm)",
-        "ask for a VM type that the host lists: --vm-type 0",
-    )
-    told = check(CONFIDENTIAL, "MMAP", "--vm-type", "2").err
-    assert told.endswith("that the host lists: --vm-type 0 or 1 or 4 or 5\n")
-
-
-def test_what_the_host_lists_is_told_only_if_it_helps() -> None:
-    """A type that it lists, a host that does not say, or another failure: the remedy is general."""
-    system = FakeBackend({235: 0b1_0001}, scope=Scope.SYSTEM)
-    silent = FakeBackend({244: OSError(5, "Input/output error")}, scope=Scope.SYSTEM)
-    for backend, reason in (
-        (system, Unavailable.NO_VM),
-        (silent, Unavailable.NO_VM),
-        (system, Unavailable.FAILED),
+def test_the_text_is_that_of_the_resolution() -> None:
+    """The same sentences as in the value and in its document."""
+    told = run("check", "MMAP", *KNOWN)
+    document = json.loads(run("check", "MMAP", "--json", *KNOWN).out)
+    assert told.status == 1
+    for sentence in (
+        document["headline"],
+        document["asked"],
+        *(problem["message"] for problem in document["problems"]),
+        *(suggestion["change"] for suggestion in document["suggestions"]),
+        *document["advice"],
     ):
-        remedy = KvmUnavailableError(0, "", reason=reason).remedy
-
-        def make(_: int, reason: Unavailable = reason) -> Never:
-            raise KvmUnavailableError(22, "Invalid argument", "a VM", reason)
-
-        with pytest.raises(CommandError) as caught:
-            made(make, 4, backend)
-        assert caught.value.remedy == remedy
-        assert caught.value.status == Status.NO_ANSWER
-
-
-def test_a_device_that_is_no_kvm_is_no_answer() -> None:
-    """Status 3, and not a no."""
-    answer = run("check", "MMAP", "--device", "/dev/null")
-    assert (answer.status, answer.out) == (3, "")
-    assert answer.err.startswith("gmemflags: error: /dev/null: Inappropriate ioctl")
-
-
-def test_a_device_that_is_no_kvm_has_a_remedy_for_the_keyboard() -> None:
-    """Nobody gives a descriptor on a command line."""
-    assert "descriptor" not in run("check", "MMAP", "--device", "/dev/null").err.splitlines()[1]
-
-
-@pytest.mark.parametrize("text", ["0x0x0", "0x", "x0", "00x0", "0b1"])
-def test_a_vm_type_is_one_number(text: str) -> None:
-    """A prefix twice, or alone, is none."""
-    answer = check(X86, "MMAP", "--vm-type", text)
-    assert answer.err.startswith(f"gmemflags: error: argument --vm-type: {text!r} is no number")
-
-
-def test_a_file_that_looks_like_a_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word without a dot or a slash is a flag; the way to name the file is told."""
-    monkeypatch.chdir(tmp_path)
-    Path("hosts").touch()
-    assert check(X86, "MMAP", "hosts").err == error(
-        "no flag of linux-mainline is called hosts at position 0 of 'hosts'",
-        "there is a file of that name: ./hosts stands for it",
-    )
-    for word in ("host", "h" * 5000, ""):
-        assert "gmemflags catalogs NAME" in check(X86, word).err
-
-
-class Tree(FlagWord):
-    """The flags of a tree with one flag beyond the first word."""
-
-    MMAP = 1
-    FAR = 1 << 40
-
-
-NEAR = Catalog("near", Tree, MAINLINE.capabilities)
-UNASKED = evolve(MAINLINE, capabilities={"GUEST_MEMFD_FLAGS": 244})
-NEEDY = Request(needs=[Need("USERFAULT")])
+        assert sentence in told.out
+    assert answer(told) == document["headline"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("argv", "request_"),
     [
-        (resolve(query(FakeBackend({234: 1}, scope=Scope.SYSTEM)), 0), 3),
-        (resolve(query(FakeBackend({234: 0}, scope=Scope.SYSTEM)), 0), 1),
-        (resolve(query(FakeBackend.narrow(1), NEAR), 1 << 40), 3),
-        (resolve(query(FakeBackend.wide(1 | 1 << 41), NEAR), 1 << 40), 1),
-        (resolve(query(FakeBackend.narrow(1), UNASKED), 1), 3),
-        (resolve(query(FakeBackend.narrow(1)), NEEDY), 3),
-        (resolve(query(FakeBackend.narrow(1)), evolve(NEEDY, required=2)), 1),
-        (resolve(query(FakeBackend.narrow(1)), 1), 0),
+        (["0"], Request()),
+        (["MMAP", "2"], Request(required=3)),
+        (["mmap,init_shared"], Request(required=3)),
+        (["0", "--forbid", "MMAP", "--forbid", "8"], Request(forbidden=9)),
+        (["MMAP", "--prefer", "INIT_SHARED"], Request(required=1, preferred=[2])),
+        (
+            ["--prefer", "3", "--add-prerequisites"],
+            Request(preferred=[3], prerequisites=Prerequisites.ADD),
+        ),
     ],
 )
-def test_a_no_is_told_from_no_answer(answer: Resolution, expected: int) -> None:
-    """Status 1 only if the host, the request or the rules say no; else nothing is known."""
-    assert status(answer) == expected
+def test_the_request(argv: list[str], request_: object) -> None:
+    """Options make it, in the names of the catalog."""
+    wanted = json.loads(run("check", *argv, "--json", *KNOWN).out)["request"]
+    assert isinstance(request_, Request)
+    expected = dict(records.to_dict(request_))
+    assert wanted == expected
 
 
-def test_a_rule_that_is_broken_is_a_no() -> None:
-    """A conflict of rules is well founded on any host."""
-    rule = Requires(1, all_of=1 << 40, why="FAR is needed.", source="a test")
-    catalog = evolve(
-        NEAR,
-        rules=[rule],
-        capabilities={**MAINLINE.capabilities, Capability.GUEST_MEMFD_FLAGS_HI: 300},
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        ([SHARED], 0),
+        (["MMAP", "--until", "bind"], 0),
+        (["MMAP"], 1),
+        (["MMAP", "--add-prerequisites"], 0),
+        (["--profile", "fully-shared"], 0),
+        (["--profile", "private"], 1),
+        ([SHARED, "--scope", "system"], 0),
+        (["0x100000000"], 1),
+        (["WRITE", "--catalog", "firecracker-secret-free"], 1),
+    ],
+)
+def test_the_status(argv: list[str], status: int) -> None:
+    """0 is a yes and 1 a well-founded no."""
+    told = run("check", *argv, *KNOWN)
+    assert (told.status, told.err) == (status, "")
+    assert answer(told).startswith("refused on" if status else "granted on")
+
+
+def test_what_cannot_be_known_is_no_answer() -> None:
+    """A bit that the host could not speak of is neither a yes nor a no."""
+    told = run("check", "0x100000000", *KNOWN, "--catalog", "firecracker-secret-free")
+    assert told.status == 1  # it has no name there, so nobody can ask for it
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        ([], "nothing to check is given"),
+        (["pool.jsonl"], "nothing to check is given"),
+        (["MMPA"], "no flag of linux-mainline is called MMPA"),
+        (["--profile", "x"], "linux-mainline has no profile 'x'"),
+        (["0", "--catalog", "x"], "no catalog is called 'x'"),
+        (["0", "--scope", "system", "--vm-type", "0"], "--scope system asks no VM"),
+        (["0", "--skip-bad"], "--skip-bad is for files, and none is given"),
+        (["0", "--list"], "--list is for files, and none is given"),
+        (["0", "--machine", "arm64"], "linux-6.18-x86_64 is of machine x86_64"),
+        (["0", "--flags-hi", "245"], "--flags-hi 245: in mainline this is KVM_CAP_ARM_SEA_TO_USER"),
+        (
+            ["0", "--flags-hi", "244"],
+            "--flags-hi 244: in mainline this is KVM_CAP_GUEST_MEMFD_FLAGS",
+        ),
+        (["0", "--flags-hi", "7"], "--flags-hi 7: in mainline this is another capability"),
+        (["0", "--flags-hi", "244", "--force"], "have the same number 244"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_wrong_usage(argv: list[str], what: str) -> None:
+    """It is status 2, and nothing is asked."""
+    told = run("check", *argv, *(() if "pool.jsonl" in argv else KNOWN))
+    assert (told.status, told.out) == (2, "")
+    assert what in told.err
+
+
+def test_a_number_that_is_forced() -> None:
+    """A warning says each time what is read as flags."""
+    told = run("check", SHARED, *KNOWN, "--flags-hi", "245", "--force")
+    assert told.status == 0
+    assert told.err == error(
+        "capability 245 is read as bits 63:32 of the flags, because you said so; in mainline it is"
+        " KVM_CAP_ARM_SEA_TO_USER",
+        "check the number: a wrong one turns another capability's answer into flags",
+        "warning",
     )
-    assert status(resolve(query(FakeBackend.narrow(1), catalog), 1)) == 1
+    assert "in mainline" not in run("check", SHARED, *KNOWN, "--flags-hi", "300").err
+
+
+def test_a_vm_type_that_there_is_not(device: Install) -> None:
+    """The hint has those that the host lists."""
+    told = run("check", "0", "--vm-type", "4", *KNOWN)
+    assert told.status == 3
+    assert told.err.endswith("hint: choose a VM type that the host lists: --vm-type 0\n")
+    device({**DEFAULT, 235: 0b11}, {0: DEFAULT})
+    told = run("check", "0", "--vm-type", "1")
+    assert told.status == 3
+    assert "--vm-type" not in told.err
+
+
+def test_the_device(device: Install) -> None:
+    """A VM of type 0 by default, and /dev/kvm itself with --scope system."""
+    device()
+    assert "granted on VM of type 0 on /dev/kvm of " in run("check", SHARED).out
+    assert "granted on /dev/kvm of " in run("check", SHARED, "--scope", "system").out
+    assert run("check", SHARED, "--device", "/dev/gone").status == 3
+
+
+@pytest.mark.usefixtures("files")
+def test_a_word_that_is_a_file_is_told() -> None:
+    """A flag that is misspelt is not taken for a file without a dot."""
+    Path("pool").touch()
+    told = run("check", "pool", *KNOWN)
+    assert told.err.endswith("hint: there is a file of that name: write ./pool\n")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_pool() -> None:
+    """The tally over hosts stands first; any no makes it a no, else no answer."""
+    told = run("check", SHARED, "pool.jsonl")
+    assert (told.status, told.err) == (1, "")
+    assert answer(told) == "granted on 15 of 26 hosts, refused on 10, no answer from 1"
+    assert run("check", SHARED, "pool.jsonl", "--machine", "aarch64").status == 3
+    Path("good.jsonl").write_text(lines(host("a", 3)))
+    told = run("check", SHARED, "good.jsonl")
+    assert told == Run(0, "granted on 1 of 1 host\n", "")
+
+
+def test_thirty_thousand_hosts_are_a_screenful(tmp_path: Path) -> None:
+    """Of five kinds; no sentence comes twice."""
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(pool(30_000)))
+    told = run("check", "--profile", "fully-shared", str(path))
+    assert told.status == 1
+    assert answer(told) == "granted on 18000 of 30000 hosts, refused on 12000: profile fully-shared"
+    assert told.out.count("\n") < 12
+    assert "host-00002, host-00007, host-00012 and 5997 more\n" in told.out
+
+
+@pytest.mark.usefixtures("files")
+def test_the_types_of_a_host_are_one_host() -> None:
+    """It is granted, refused, or granted for some types only."""
+    name = "linux-6.18-x86_64-confidential"
+    told = run("check", "--profile", "fully-shared", f"{name}.jsonl")
+    assert told.status == 1
+    assert answer(told) == (
+        "granted on 0 of 1 host, for some VM types only on 1: profile fully-shared"
+    )
+    assert f"    {name} (VM type 1, 4, 5)\n" in told.out
+    listed = run("check", "--profile", "fully-shared", "--list", f"{name}.jsonl")
+    assert listed == Run(1, f"{name}\tpartly\t0x3\tunsupported\n", "")
+    one = run("check", "--profile", "fully-shared", "--vm-type", "0", f"{name}.jsonl")
+    assert one.status == 0
+    assert "4 records left out: another scope, VM type or machine\n" in one.out
+
+
+@pytest.mark.usefixtures("files")
+def test_a_file_given_twice() -> None:
+    """It is reported and read once, also under another name."""
+    told = run("check", SHARED, "pool.jsonl", "./pool.jsonl")
+    warning = error("./pool.jsonl is given twice", "it is read once: leave it out", "warning")
+    assert told.err == warning
+    assert answer(told) == "granted on 15 of 26 hosts, refused on 10, no answer from 1"
+
+
+@pytest.mark.usefixtures("files")
+def test_a_host_recorded_twice() -> None:
+    """Any no counts; one that could be asked later has an answer."""
+    Path("again.jsonl").write_text(lines(host("a", 1), host("a", 3), host("a", 1)))
+    told = run("check", SHARED, "again.jsonl")
+    assert answer(told) == "granted on 0 of 1 host, refused on 1"
+    assert "2 records of hosts that were read before: any no counts\n" in told.out
+    Path("later.jsonl").write_text(lines(unreachable("a"), host("a", 3)))
+    assert run("check", SHARED, "later.jsonl").status == 0
+
+
+@pytest.mark.usefixtures("files")
+def test_system_scope() -> None:
+    """Records of /dev/kvm are chosen, and the upper bound is a note that comes once."""
+    told = run("check", SHARED, "--scope", "system", "linux-6.18-x86_64.jsonl")
+    assert told.status == 0
+    assert told.out.count("says what the host could offer at most") == 1
+
+
+@pytest.mark.usefixtures("files")
+def test_decisions_of_a_pool() -> None:
+    """One document for each record, that of the library."""
+    told = run("check", SHARED, "--json", "two.jsonl")
+    assert told.status == 1
+    read = [records.loads(line) for line in Path("two.jsonl").read_text().splitlines()]
+    assert told.out == "".join(f"{records.dumps(resolve(one, 3))}\n" for one in read)
+
+
+@pytest.mark.usefixtures("files")
+def test_an_over_hard_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told for that line, the others go on, and it is no answer."""
+
+    def hard(*, support: Support, request: Request, profile: str) -> Resolution:
+        if support.mask == 1:
+            raise NegotiationTooHardError("tree", 2_000_000)
+        return Resolution(support=support, request=request, profile=profile)
+
+    monkeypatch.setattr("gmemflags._cli._commands.Resolution", hard)
+    Path("hard.jsonl").write_text(lines(host("a", 3), host("b", 1), host("c", 1)))
+    for option in ([], ["--json"]):
+        told = run("check", SHARED, "hard.jsonl", *option)
+        assert told.status == 3
+        assert "warning: at hard.jsonl, line 2: catalog tree: no answer within 2000000" in told.err
+    told = run("check", SHARED, "hard.jsonl")
+    assert answer(told) == "granted on 1 of 3 hosts, no answer from 2"
+    assert run("check", SHARED, "--list", "hard.jsonl").out.endswith("c\tno-answer\t-\ttoo-hard\n")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_baseline_is_a_host() -> None:
+    """A yes holds for every host of it; two of them are two."""
+    pool_ = records.dumps(baseline([host("a", 3), host("b", 3)]))
+    Path("base.jsonl").write_text(f"{pool_}\n{pool_}\n")
+    assert answer(run("check", SHARED, "base.jsonl")) == "granted on 2 of 2 hosts"
+
+
+def test_many_reasons_are_cut() -> None:
+    """There are never more than a screen holds."""
+    verdicts = [Verdict(Status.NO, None, "unsupported", f"reason {n}") for n in range(20)]
+    tally = Tally({f"h{n}": {0: one} for n, one in enumerate(verdicts)}, "", 0, 0)
+    text = [*tally.text(verbose=False)]
+    assert len(text) == 1 + 2 * 12 + 1
+    assert text[-1] == "  and for 8 more reasons: --list names every host"
+
+
+@pytest.mark.usefixtures("files")
+def test_broken_lines() -> None:
+    """The first ends the command; with --skip-bad they are reported and counted."""
+    good = lines(host("a", 3))
+    Path("bad.jsonl").write_bytes(good.encode() + b"nonsense\n\n{}\n" + b"\xff\n" * 20)
+    told = run("check", SHARED, "bad.jsonl")
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("gmemflags: error: at bad.jsonl, line 2, $: it is not JSON")
+    told = run("check", SHARED, "bad.jsonl", "--skip-bad")
+    assert (told.status, told.out) == (0, "granted on 1 of 1 host\n")
+    assert told.err.count("warning: skipped: at bad.jsonl, line ") == 10
+    assert "hint: record that host again; further ones are only counted\n" in told.err
+    assert "broken lines that were skipped: 22; records read: 1\n" in told.err
+
+
+@pytest.mark.usefixtures("files")
+def test_lines_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is a broken line; a file that is nothing else ends the command."""
+    good = lines(host("a", 3)).encode()
+    with Path("long.jsonl").open("wb") as file:
+        file.writelines([b"x" * (2 * LONGEST + 5), b"\n", good])
+    told = run("check", SHARED, "long.jsonl", "--skip-bad")
+    assert (told.status, told.out) == (0, "granted on 1 of 1 host\n")
+    Path("cut.jsonl").write_bytes(good + b"x" * (LONGEST + 2))
+    assert run("check", SHARED, "cut.jsonl", "--skip-bad").status == 0
+    told = run("check", SHARED, "--skip-bad", "/dev/zero")
+    assert told.status == 2
+    assert told.err.endswith(error("/dev/zero has a line without an end", WRITTEN))
+
+
+@pytest.mark.usefixtures("files")
+def test_files_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which one, and why."""
+    hint = "give a file that can be read, or - for standard input"
+    for name, why in (
+        ("gone.jsonl", "No such file or directory"),
+        (".", "Is a directory"),
+        ("./a\0", "embedded null byte"),
+    ):
+        shown = name.replace("\0", "\\x00")
+        told = run("check", "0", name)
+        assert told == Run(2, "", error(f"{shown} cannot be read: {why}", hint))
+    monkeypatch.setattr(sys, "stdin", None)
+    told = run("check", "0", "-")
+    assert told.err == error("standard input cannot be read: Bad file descriptor", hint)
+
+
+@pytest.mark.usefixtures("files")
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read where a single - stands."""
+    content = lines(host("a", 3)).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert run("check", SHARED, "-") == Run(0, "granted on 1 of 1 host\n", "")
+
+
+@pytest.mark.usefixtures("files")
+def test_no_record() -> None:
+    """Nothing is no answer, and wrong input."""
+    Path("empty.jsonl").touch()
+    told = run("check", "0", "empty.jsonl")
+    assert told == Run(2, "", error("there is no record in empty.jsonl", WRITTEN))
+    told = run("check", "0", "two.jsonl", "--vm-type", "9")
+    assert told.status == 2
+    assert "none of 2 records in two.jsonl is of that scope, VM type and machine\n" in told.err
+
+
+@pytest.mark.usefixtures("files")
+def test_catalogs_from_files() -> None:
+    """A record of a catalog, a probe or a decision; anything else is refused."""
+    tree = evolve(
+        MAINLINE, name="tree", rules=[*MAINLINE.rules, Refused(3, why="It is.", source="here")]
+    )
+    Path("tree.json").write_text(records.dumps(tree))
+    told = run("check", SHARED, *KNOWN, "--catalog", "tree.json")
+    assert told.status == 1
+    assert "exactly MMAP|INIT_SHARED is refused" in answer(told)
+    decision = resolve(query(FakeBackend.narrow(3), tree), 3)
+    Path("decision.json").write_text(records.dumps(decision))
+    assert run("check", SHARED, *KNOWN, "--catalog", "./decision.json").status == 1
+    Path("other.json").write_text(lines(host("a", 3)))
+    told = run("check", SHARED, *KNOWN, "--catalog", "other.json")
+    assert told.err.startswith("gmemflags: error: other.json holds no catalog\n")
+    Path("broken.json").write_text("{")
+    told = run("check", SHARED, *KNOWN, "--catalog", "broken.json")
+    assert told.err.startswith("gmemflags: error: at broken.json, $: it is not JSON")
+    assert run("check", "0", *KNOWN, "--catalog", "gone.json").status == 2
+
+
+@pytest.mark.usefixtures("files")
+def test_names_from_records_forge_no_line() -> None:
+    """Neither in text nor in a list."""
+    odd = "a\n\tb\x1b[2J\u202e"
+    one = host(odd, 1)
+    Path("odd.jsonl").write_text(lines(one, evolve(one, scope=Scope.VM)))
+    shown = "a\\n\\tb\\x1b[2J\\u202e"
+    told = run("check", SHARED, "--list", "odd.jsonl")
+    assert told.out == f"{shown}\trefused\t-\tunsupported\n"
+    assert shown in run("check", SHARED, "odd.jsonl").out
+    assert shown in run("show", "odd.jsonl").out

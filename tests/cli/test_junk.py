@@ -1,70 +1,65 @@
-"""Whatever is typed: an exit status and two lines, never a traceback."""
+"""Whatever is typed: a documented exit status and two lines, never a traceback.
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+GMEMFLAGS_ARGUMENTS is the number of random argument lists, 1,000 by default.
+"""
 
-from gmemflags._cli._hosts import HOSTS
-from gmemflags._cli._main import COMMANDS
-from gmemflags._cli._options import CATALOGS
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from gmemflags._cli._commands import CATALOGS, OPTIONS, PROGRAM
+from gmemflags.testing import hosts
 from tests.cli.runs import run
 
-OPTIONS = (
-    "--host",
-    "--catalog",
-    "--flags-hi",
-    "--vm-type",
-    "--scope",
-    "--prefer",
-    "--forbid",
-    "--until",
-    "--profile",
-    "--add-prerequisites",
-    "--no-create-vm",
-    "--graph",
-    "--help",
-    "--version",
-    "--",
-    "-",
-)
-VALUES = (
-    *HOSTS,
+COUNT = int(os.environ.get("GMEMFLAGS_ARGUMENTS", "1000"))
+FILES = ("pool.jsonl", "two.jsonl", "linux-6.8-x86_64.jsonl", "gone.jsonl", ".", "junk.bin", "-")
+WORDS = (
+    *hosts,
     *CATALOGS,
-    *(
-        "MMAP",
-        "INIT_SHARED|MMAP",
-        "WRITE",
-        "MMPA",
-        "0",
-        "0x40",
-        "-1",
-        "300",
-        "245",
-        "1e9",
-        "9" * 5000,
-    ),
-    *("system", "vm", "create", "bind", "access", "boot", "private", "fully-shared", "", "\0"),
+    *FILES,
+    *("MMAP", "INIT_SHARED|MMAP", "WRITE", "MMPA", "0", "0x40", "-1", "300", "245", "1e9", "4"),
+    *("system", "vm", "create", "bind", "access", "boot", "private", "fully-shared", "x86_64"),
+    *("", "\0", "9" * 5000, "\x1b[2J", "\u202e", "\udcff", "--", "-", "--help", "-V", "-q", "help"),
 )
-# Without a slash, so that no file is opened that somebody has.
-_texts = st.text(st.characters(exclude_characters="/"), max_size=8)
-_words = st.sampled_from(OPTIONS + VALUES) | _texts
-_host = st.sampled_from([["--host", name] for name in HOSTS])
-_argv = st.tuples(
-    st.lists(st.sampled_from([*COMMANDS]), max_size=1), _host, st.lists(_words, max_size=6)
-).map(lambda parts: [*parts[0], *parts[1], *parts[2]])
 
 
-@settings(max_examples=300)
-@given(_argv | st.lists(_texts, max_size=4))
-def test_nothing_that_is_typed_ends_in_a_traceback(argv: list[str]) -> None:
-    """A status of the documented ones; an error or warning is always two lines."""
-    answer = run(*argv)
-    assert answer.status in (0, 1, 2, 3)
-    lines = answer.err.split("\n")[:-1]
-    assert all(
-        line.startswith(("gmemflags: error: ", "gmemflags: warning: ")) for line in lines[::2]
-    )
-    assert all(line.startswith("gmemflags: to do: ") for line in lines[1::2])
-    assert len(lines) % 2 == 0
-    errors = [line for line in lines if line.startswith("gmemflags: error: ")]
-    assert len(errors) == (answer.status >= 2)
-    assert bool(answer.out) is (answer.status < 2)
+def _arguments(chance: random.Random) -> list[str]:
+    argv = [chance.choice([*PROGRAM.commands, *PROGRAM.commands, *WORDS])]
+    for _ in range(chance.randrange(6)):
+        match chance.randrange(4):
+            case 0:
+                argv += [chance.choice([*OPTIONS]), chance.choice(WORDS)]
+            case 1:
+                argv.append(chance.choice([*OPTIONS]))
+            case 2:
+                argv.append(chance.choice(WORDS))
+            case _:
+                argv.append("".join(chr(chance.randrange(1, 0x250)) for _ in range(3)))
+    if not {"--host", *FILES} & {*argv} and argv[0] != "probe":
+        argv += ["--host", chance.choice([*hosts])]
+    return argv
+
+
+@pytest.mark.usefixtures("files")
+def test_nothing_that_is_typed_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status is 0 to 3; an error or warning is always two lines, and nothing is forged."""
+    chance = random.Random(2026)  # noqa: S311  # no secret
+    Path("junk.bin").write_bytes(chance.randbytes(10_000))
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("gmemflags._cli._commands.DEVICE", os.devnull)
+    for _ in range(COUNT):
+        argv = _arguments(chance)
+        answer = run(*argv)
+        assert answer.status in range(4), argv
+        assert "unexpected" not in answer.err, (argv, answer.err)
+        lines = answer.err.split("\n")[:-1]
+        assert len(lines) % 2 == 0, argv
+        for line in lines[::2]:
+            assert line.startswith(("gmemflags: error: ", "gmemflags: warning: ")), argv
+        for line in lines[1::2]:
+            assert line.startswith("gmemflags: hint: "), argv
+        errors = sum(line.startswith("gmemflags: error: ") for line in lines)
+        assert errors <= (answer.status > 1), argv
+        assert "\x1b" not in answer.out + answer.err, argv

@@ -25,4 +25,6 @@ def read(group: str) -> dict[str, str]:
 
 def write(group: str, texts: Texts) -> None:
     """Write what the library says today."""
-    path(group).write_text("\n\n".join(f"=== {name}\n{text()}" for name, text in texts.items()) + "\n")
+    path(group).write_text(
+        "\n\n".join(f"=== {name}\n{text()}" for name, text in texts.items()) + "\n"
+    )

@@ -19,16 +19,19 @@ from gmemflags import (
     Refused,
     Request,
     Requires,
+    Rule,
     Scope,
     Stage,
     Support,
     baseline,
     compare,
+    lint,
     query,
     resolve,
 )
 from gmemflags import GuestMemfdFlag as F
 from gmemflags._mainline import FirecrackerFlag
+from gmemflags.linux import Observation, ProbeReport
 from gmemflags.testing import FakeBackend
 from tests.golden import Texts
 from tests.probing import PAGE, excludes, obeying, reported, requires, swept, taking
@@ -73,7 +76,9 @@ def why(support: Support, bit: int, **request: Any) -> Callable[[], str]:
 
 def problem(support: Support, **request: Any) -> Callable[[], str]:
     """The first problem of a refusal."""
-    return lambda: without_digests(resolve(support, Request(**request)).problems[0].message, support)
+    return lambda: without_digests(
+        resolve(support, Request(**request)).problems[0].message, support
+    )
 
 
 LISTS_BOTH = query(FakeBackend.narrow(3))
@@ -285,9 +290,7 @@ POOLS: Texts = {
         )
     ),
     "pair: another type of VM": lambda: str(
-        compare(
-            named("A", 2), evolve(named("B", 2), host=evolve(named("B", 2).host, vm_type=None))
-        )
+        compare(named("A", 2), evolve(named("B", 2), host=evolve(named("B", 2).host, vm_type=None)))
     ),
     "pair: other capabilities": lambda: str(
         compare(
@@ -325,14 +328,105 @@ ODD_ANSWERS = {
     0x40: errno.EPERM,
     1 << 40: errno.EINVAL,
 }
+MEASURED = {
+    0: Observation(0, 0, errno.ENODEV),
+    1: Observation(0, 0, errno.EFAULT),
+    2: Observation(0, 0, errno.ENODEV),
+    3: Observation(0, 0, 0),
+    4: Observation(errno.EINVAL),
+}
 PROBES: Texts = {
+    "mainline as measured": lambda: probe_text(reported(MAINLINE, 3, MEASURED)),
+    "mainline that binds less": lambda: probe_text(
+        reported(MAINLINE, 3, {**MEASURED, 0: Observation(0, errno.EINVAL)})
+    ),
     "mainline that has a rule": lambda: probe_text(swept(MAINLINE, 3, obeying(requires(1, 2)))),
     "complete": lambda: probe_text(swept(EXCLUDING, 7, taking([0, 1, 2, 4, 5]))),
     "incomplete": lambda: probe_text(reported(EXCLUDING, 1 << 40 | 7, ODD_ANSWERS)),
     "stopped": lambda: probe_text(
-        evolve(reported(PROBED, 3, {0: 0, 1: errno.EMFILE}), stopped=errno.EMFILE)
+        evolve(
+            reported(PROBED, 3, {0: Observation(0, 0, 0)}),
+            stopped=errno.EMFILE,
+            stopped_at=Stage.BIND,
+        )
+    ),
+    "no guest_memfd": lambda: probe_text(
+        ProbeReport(support=query(FakeBackend({234: 0})), observations={}, size=PAGE)
     ),
 }
+
+ON_ARM, ON_X86 = Hosts(machines=("aarch64",)), Hosts(machines=("x86_64",))
+# Rules of a tree, and what lint finds in them.
+LINTED: dict[str, tuple[Rule, ...]] = {
+    "clean: no rule": (),
+    "clean: requires": (Requires(FOO, all_of=BAR, any_of=(BAZ,), **SAID),),
+    "clean: alternatives may overlap": (Requires(FOO, any_of=(BAR, BAR | BAZ), **SAID),),
+    "clean: always": (Always(FOO, any_of=(BAR, BAR | BAZ), **SAID),),
+    "clean: excludes": (Excludes(FOO | BAR, BAZ, **SAID),),
+    "clean: never on some hosts": (Never(FOO, hosts=ON_ARM, **SAID),),
+    "clean: refused": (Refused(FOO | BAR, **SAID), Refused(0, **SAID)),
+    "clean: both ways": (needs(FOO, BAR), needs(BAR, FOO)),
+    "clean: a flag for some hosts only": (
+        Never(FOO, hosts=ON_X86, **SAID),
+        Never(FOO, hosts=Hosts(vm_types=(4, 5)), **SAID),
+    ),
+    "clean: a flag for hosts that no rule names": (
+        Never(FOO, hosts=Hosts(machines=("x86_64", "aarch64")), **SAID),
+    ),
+    "clean: rules of other hosts do not add up": (
+        Always(FOO, hosts=ON_ARM, **SAID),
+        Never(FOO, hosts=ON_X86, **SAID),
+    ),
+    "no why": (Excludes(FOO, BAR, why="", source="a test"),),
+    "a blank why": (Excludes(FOO, BAR, why=" \n", source="a test"),),
+    "no source": (Excludes(FOO, BAR, why="It is so.", source=" "),),
+    "unnamed flag": (needs(1 << 7, FOO),),
+    "unnamed all_of": (needs(FOO, 1 << 7),),
+    "unnamed any_of": (Requires(FOO, any_of=(BAR, 1 << 7), **SAID),),
+    "unnamed a": (Excludes(1 << 7, FOO, **SAID),),
+    "unnamed never": (Never(1 << 7, **SAID),),
+    "unnamed refused": (Refused(FOO | 1 << 7, **SAID),),
+    "two unnamed": (Refused(3, **SAID),),
+    "requires itself": (needs(FOO | BAR, FOO | BAZ),),
+    "itself as an alternative": (Requires(FOO, any_of=(FOO, BAR), **SAID),),
+    "an alternative that is needed anyway": (Requires(FOO, all_of=BAR, any_of=(BAR, BAZ), **SAID),),
+    "always twice": (Always(FOO, any_of=(FOO, BAR), **SAID),),
+    "excludes itself": (Excludes(FOO, FOO | BAR, **SAID),),
+    "required by nothing": (needs(0, FOO),),
+    "requires nothing": (Requires(FOO, **SAID),),
+    "an empty alternative": (Requires(FOO, any_of=(0, BAR), **SAID),),
+    "always nothing": (Always(0, **SAID),),
+    "always an empty alternative": (Always(FOO, any_of=(0,), **SAID),),
+    "excludes nothing": (Excludes(FOO, 0, **SAID),),
+    "nothing excludes": (Excludes(0, FOO, **SAID),),
+    "never nothing": (Never(0, **SAID),),
+    "never at all": (Never(FOO, **SAID),),
+    "never at all, later": (Never(FOO, stage=Stage.ACCESS, **SAID),),
+    "impossible by a detour": (needs(FOO, BAR), needs(BAR, BAZ), Excludes(FOO, BAZ, **SAID)),
+    "no mask is valid": (
+        Always(FOO, **SAID),
+        Excludes(FOO, BAR, **SAID),
+        Always(BAR, **SAID),
+    ),
+    "no mask is valid on one kind of host": (
+        Always(FOO, hosts=ON_ARM, **SAID),
+        Never(FOO, hosts=Hosts(vm_types=(5,)), **SAID),
+    ),
+    "no mask is valid on any kind of host": (
+        Always(FOO, **SAID),
+        Never(FOO, **SAID),
+        Never(BAR, hosts=Hosts(machines=("aarch64",), vm_types=(5,)), **SAID),
+    ),
+    "all faults of all rules": (Never(1 << 7, why="", source=""), Never(0, **SAID)),
+}
+
+
+def linted(*rules: Rule) -> Callable[[], str]:
+    """What lint finds in a tree with these rules."""
+    return lambda: "\n".join(lint(tree(*rules))) or "clean"
+
+
+LINTS: Texts = {name: linted(*rules) for name, rules in LINTED.items()}
 
 GROUPS: dict[str, Texts] = {
     "answers": ANSWERS,
@@ -340,4 +434,5 @@ GROUPS: dict[str, Texts] = {
     "problems": PROBLEMS,
     "pools": POOLS,
     "probes": PROBES,
+    "lints": LINTS,
 }

@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from gmemflags import BitState, GuestMemfdFlag, KvmUnavailableError, Scope, query
-from gmemflags import Unavailable
+from gmemflags import BitState, GuestMemfdFlag, KvmUnavailableError, Scope, Unavailable, query
 from gmemflags.linux import Kvm, Vm
 from tests.kernel import _bare
 

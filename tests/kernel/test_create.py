@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import GuestMemfdCreateError, NegotiationError, Request, Resolution, Scope, format_mask, negotiate, query, resolve
+from gmemflags import (
+    GuestMemfdCreateError,
+    NegotiationError,
+    Request,
+    Resolution,
+    Scope,
+    format_mask,
+    negotiate,
+    query,
+    resolve,
+)
 from gmemflags import GuestMemfdFlag as F
 from gmemflags.linux import Kvm, Vm
 from gmemflags.testing import FakeBackend

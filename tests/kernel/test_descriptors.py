@@ -30,7 +30,7 @@ def ask_a_vm() -> int:
 
 
 def fail_to_open() -> None:
-    """Open a file that is no KVM."""
+    """Open a file that is not KVM."""
     Kvm.open(os.devnull)
 
 

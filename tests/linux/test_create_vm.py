@@ -6,8 +6,7 @@ from enum import IntEnum
 
 import pytest
 
-from gmemflags import CapabilityQueryError, HostFacts, KvmUnavailableError, Scope
-from gmemflags import Unavailable
+from gmemflags import CapabilityQueryError, HostFacts, KvmUnavailableError, Scope, Unavailable
 from gmemflags.linux import Kvm, Vm
 from tests.standin.kernel import (
     KVM_CHECK_EXTENSION,
@@ -16,11 +15,13 @@ from tests.standin.kernel import (
     Call,
     Errno,
     NewFd,
+    Script,
     Standin,
 )
 
 ARM64 = ["aarch64", "aarch64_be", "armv8l", "armv8b"]
 KVM_CAP_ARM_VM_IPA_SIZE = 165
+KVM_CAP_VM_TYPES = 235
 
 
 def device(fd: int, machine: str | None = "x86_64") -> Kvm:
@@ -28,13 +29,21 @@ def device(fd: int, machine: str | None = "x86_64") -> Kvm:
     return Kvm(fd, "a device", HostFacts(kernel="7.0.0", machine=machine), owned=False)
 
 
+def host(ipa_size: int = 0, types: int = 0) -> Script:
+    """A host with these answers to ARM_VM_IPA_SIZE and VM_TYPES, which makes any VM."""
+
+    def script(call: Call) -> Answer:
+        if call.request == KVM_CHECK_EXTENSION:
+            return {KVM_CAP_ARM_VM_IPA_SIZE: ipa_size, KVM_CAP_VM_TYPES: types}[call.argument]
+        return NewFd()
+
+    return script
+
+
 def argument_for(fd: int, machine: str | None, answer: int, vm_type: int = 0) -> tuple[int, ...]:
     """The capabilities that were asked, and then the argument of KVM_CREATE_VM."""
 
-    def script(call: Call) -> Answer:
-        return answer if call.request == KVM_CHECK_EXTENSION else NewFd()
-
-    standin = Standin(script)
+    standin = Standin(host(answer))
     standin.run(lambda: device(fd, machine).create_vm(vm_type).close())
     assert standin.calls[-1].request == KVM_CREATE_VM
     return *standin.asked(), standin.calls[-1].argument
@@ -67,13 +76,15 @@ def test_arm64_that_does_not_tell_its_address_bits_makes_no_vm(null: int) -> Non
 @pytest.mark.parametrize("machine", ["x86_64", "i686", "s390x", "ppc64le", "riscv64", None])
 def test_other_machines_are_not_asked(machine: str | None, null: int) -> None:
     """165 means nothing there, and the argument is the type alone."""
-    assert argument_for(null, machine, 36, vm_type=1) == (1,)
+    assert argument_for(null, machine, 36) == (0,)
+    assert argument_for(null, machine, 36, vm_type=1) == (KVM_CAP_VM_TYPES, 1)
 
 
 @pytest.mark.usefixtures("standin")
 def test_type_and_address_size_share_the_argument(null: int) -> None:
     """On arm64 the size has bits 7 to 0, and a type has others."""
-    assert argument_for(null, "aarch64", 36, vm_type=1 << 31)[1] == 1 << 31 | 36
+    asked = KVM_CAP_ARM_VM_IPA_SIZE, KVM_CAP_VM_TYPES
+    assert argument_for(null, "aarch64", 36, vm_type=1 << 31) == (*asked, 1 << 31 | 36)
 
 
 @pytest.mark.usefixtures("standin")
@@ -83,7 +94,7 @@ def test_a_new_vm_knows_where_it_is_from(null: int) -> None:
     def make() -> Vm:
         return device(null).create_vm(5)
 
-    vm = Standin(lambda _: NewFd()).run(make)
+    vm = Standin(host(types=1 << 5)).run(make)
     with vm:
         assert (vm.scope, vm.origin) == (Scope.VM, "VM of type 5 on a device")
         assert vm.host == HostFacts(kernel="7.0.0", machine="x86_64", vm_type=5)
@@ -110,7 +121,7 @@ class Type(IntEnum):
 @pytest.mark.usefixtures("standin")
 def test_a_type_may_be_a_member_of_an_enum(null: int) -> None:
     """It is told and passed as the number that it is."""
-    vm = Standin(lambda _: NewFd()).run(lambda: device(null).create_vm(Type.CONFIDENTIAL))
+    vm = Standin(host(types=1 << 4)).run(lambda: device(null).create_vm(Type.CONFIDENTIAL))
     with vm:
         assert vm.origin == "VM of type 4 on a device"
         assert type(vm.host.vm_type) is int
@@ -137,7 +148,7 @@ def test_a_refused_vm_says_whose_fault_it_is(number: int, reason: Unavailable, n
 
 @pytest.mark.usefixtures("standin")
 def test_an_interrupted_creation_is_made_again(null: int) -> None:
-    """EINTR is no refusal."""
+    """EINTR does not refuse anything."""
     answers: list[Answer] = [Errno(errno.EINTR), NewFd()]
     standin = Standin(lambda _: answers.pop(0))
     standin.run(lambda: device(null).create_vm().close())

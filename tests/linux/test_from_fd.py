@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from gmemflags import KvmUnavailableError, Scope, query
-from gmemflags import Unavailable
+from gmemflags import KvmUnavailableError, Scope, Unavailable, query
 from gmemflags.linux import Kvm, Vm
-from gmemflags.linux._ioctl import system_ioctl
+from gmemflags.linux._ioctl import IOCTL
 
 FORKED = """
 import os, sys
@@ -94,7 +93,7 @@ def test_a_pipe_is_not_kvm(take: Take) -> None:
 
 
 def test_a_vm_that_is_dev_kvm_is_refused_by_name(kvm: Kvm) -> None:
-    """It would answer for the best imaginable VM."""
+    """It would say what the host could offer at most."""
     error = refusal(Vm.from_fd, kvm.fileno())
     assert error.reason is Unavailable.NOT_KVM
     assert str(error).startswith(f"VM descriptor {kvm.fileno()}: this is /dev/kvm itself")
@@ -107,7 +106,7 @@ def test_dev_kvm_that_is_a_vm_is_refused(vm: Vm) -> None:
 
 def test_a_vcpu_is_no_vm(vm: Vm) -> None:
     """It takes KVM's requests too, and answers EINVAL to those of a VM."""
-    vcpu = system_ioctl()(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
+    vcpu = IOCTL(vm.fileno(), 0xAE41, 0)  # KVM_CREATE_VCPU
     try:
         assert refusal(Vm.from_fd, vcpu).reason is Unavailable.NOT_KVM
         assert refusal(Kvm.from_fd, vcpu).reason is Unavailable.NOT_KVM

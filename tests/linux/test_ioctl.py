@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gmemflags.linux._ioctl import bind, multiarch, none_bits, system_ioctl
+from gmemflags.linux._ioctl import IOCTL, bind, multiarch, none_bits
 
 Ioctl = Callable[[int, int, int], int]
 
@@ -83,12 +83,7 @@ def test_the_abi_is_that_of_the_build() -> None:
     assert isinstance(multiarch(), str)
 
 
-def test_the_systems_call_is_made_once() -> None:
-    """Every descriptor shares it."""
-    assert system_ioctl() is system_ioctl()
-
-
-@pytest.mark.parametrize("ioctl", [system_ioctl(), bind("unknown", 64)], ids=["raw", "libc"])
+@pytest.mark.parametrize("ioctl", [IOCTL, bind("unknown", 64)], ids=["raw", "libc"])
 def test_an_error_is_an_oserror(ioctl: Ioctl, closed: int) -> None:
     """With errno and text, however it was called."""
     with pytest.raises(OSError, match="Bad file descriptor") as caught:
@@ -96,7 +91,7 @@ def test_an_error_is_an_oserror(ioctl: Ioctl, closed: int) -> None:
     assert caught.value.errno == errno.EBADF
 
 
-@pytest.mark.parametrize("ioctl", [system_ioctl(), bind("unknown", 64)], ids=["raw", "libc"])
+@pytest.mark.parametrize("ioctl", [IOCTL, bind("unknown", 64)], ids=["raw", "libc"])
 def test_a_stale_errno_is_no_error(ioctl: Ioctl, closed: int) -> None:
     """Errno counts only for the call that just failed."""
     reader, writer = os.pipe()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import GmemFlagsError, KvmUnavailableError
-from gmemflags import Unavailable
+from gmemflags import GmemFlagsError, KvmUnavailableError, Unavailable
 from gmemflags.linux import Kvm
 
 DROPPED = """
@@ -32,7 +31,7 @@ def descriptors() -> list[str]:
 
 
 def refusal(path: str | os.PathLike[str]) -> KvmUnavailableError:
-    """Open what is no KVM; nothing is left open, and the error names the path."""
+    """Open what is not KVM; nothing is left open, and the error names the path."""
     before = descriptors()
     with pytest.raises(KvmUnavailableError) as caught:
         Kvm.open(path)
@@ -107,7 +106,7 @@ def test_a_file_is_not_kvm(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_not_kvm(tmp_path: Path) -> None:
-    """Something is there, and it is no device: give another path."""
+    """Something is there, and it is not a device: give another path."""
     error = refusal(tmp_path)
     assert (error.reason, error.errno) == (Unavailable.NOT_KVM, errno.EISDIR)
 

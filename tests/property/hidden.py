@@ -1,5 +1,8 @@
 """Random kernels that hide what they take: some obey rules, some take what they like."""
 
+import errno
+from typing import NamedTuple
+
 from hypothesis import strategies as st
 
 from gmemflags import Rule
@@ -7,6 +10,7 @@ from tests.probing import (
     Judge,
     always,
     excludes,
+    mapping,
     never,
     obeying,
     refused,
@@ -15,7 +19,7 @@ from tests.probing import (
     taking,
 )
 
-EIGHT = 0xFF
+SIX = 0b11_1111
 
 
 def rules_over(listed: int) -> st.SearchStrategy[list[Rule]]:
@@ -33,7 +37,7 @@ def rules_over(listed: int) -> st.SearchStrategy[list[Rule]]:
     return st.lists(kinds, max_size=6)
 
 
-listings = st.integers(0, EIGHT)
+listings = st.integers(0, SIX)
 # A kernel and what it lists: one that obeys rules, and one that takes what it likes.
 lawful: st.SearchStrategy[tuple[int, Judge]] = listings.flatmap(
     lambda listed: st.tuples(st.just(listed), rules_over(listed).map(lambda rules: obeying(*rules)))
@@ -49,3 +53,31 @@ lawless: st.SearchStrategy[tuple[int, Judge]] = listings.flatmap(
     )
 )
 kernels = lawful | lawless
+
+
+class StagedKernel(NamedTuple):
+    """What a kernel lists, and what it does at each stage."""
+
+    listed: int
+    create: Judge
+    bind: Judge
+    access: Judge
+    rules: tuple[tuple[Rule, ...], ...]
+    """The rules that it obeys at each stage."""
+
+
+def _staged(listed: int, rules: tuple[tuple[Rule, ...], ...], flag: int | None) -> StagedKernel:
+    touch = obeying(*rules[2], fails=errno.EFAULT)
+    access = touch if flag is None else mapping(flag, touch)
+    return StagedKernel(listed, obeying(*rules[0]), obeying(*rules[1]), access, rules)
+
+
+def _staged_kernels(listed: int) -> st.SearchStrategy[StagedKernel]:
+    some = rules_over(listed).map(tuple)
+    single = [1 << number for number in range(6) if listed >> number & 1]
+    flag = st.none() | st.sampled_from(single) if single else st.none()
+    return st.builds(_staged, st.just(listed), st.tuples(some, some, some), flag)
+
+
+# Kernels with rules at every stage; some map only what has a certain flag.
+staged_kernels = st.integers(0, 0b1_1111).flatmap(_staged_kernels)

@@ -6,8 +6,19 @@ from attrs import evolve
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, Baseline, Catalog, Comparison, Relation, Request, Support, baseline, compare, resolve
-from gmemflags import Hosts
+from gmemflags import (
+    MAINLINE,
+    Baseline,
+    Catalog,
+    Comparison,
+    Hosts,
+    Relation,
+    Request,
+    Support,
+    baseline,
+    compare,
+    resolve,
+)
 from tests.records.values import FLAGS, FLAGS_HI, common, pools, requests, trees
 from tests.strategies import MASK, WORD, bits
 
@@ -45,7 +56,7 @@ def test_the_mask_is_the_and(hosts: list[Support]) -> None:
 
 @given(pools())
 def test_what_can_be_known_is_known_everywhere(hosts: list[Support]) -> None:
-    """A bit is answerable if it is on every host, or if there is no way left to say so."""
+    """A bit is answerable if it is on every host, or if nothing is left to say so."""
     support = made(hosts).support
     everywhere = reduce(_and, (host.answerable for host in hosts))
     if support.catalog.capabilities.get(FLAGS_HI) is None and not support.mask > WORD:

@@ -11,7 +11,19 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import NegotiationError, Prerequisites, Problem, Reason, Request, Resolution, Role, Support, bits, negotiate, resolve
+from gmemflags import (
+    NegotiationError,
+    Prerequisites,
+    Problem,
+    Reason,
+    Request,
+    Resolution,
+    Role,
+    Support,
+    bits,
+    negotiate,
+    resolve,
+)
 from tests.property.exhaustive import random_case
 from tests.property.test_negotiation_proof import readable, request_of, support_of
 from tests.strategies import masks
@@ -19,7 +31,7 @@ from tests.strategies import masks
 
 @st.composite
 def negotiations(draw: st.DrawFn) -> tuple[Support, Request]:
-    """A host and a request, half of the time with wishes that may hold anything."""
+    """A host and a request, half of the time with groups that may hold anything."""
     case = random_case(draw(st.randoms(use_true_random=False)))
     if not readable(case):
         case = case._replace(listed=case.listed & 0x7FFFFFFF)

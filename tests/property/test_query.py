@@ -17,7 +17,7 @@ from gmemflags import (
     query,
 )
 from gmemflags.testing import FakeBackend
-from tests.strategies import BITS, MASK, WORD, longs, masks, signed, words
+from tests.strategies import BITS, WORD, longs, masks, signed, words
 
 HI = 300  # a number that no mainline kernel has given to anything
 WITH_HI = evolve(
@@ -30,8 +30,7 @@ def asked(flags: int, flags_hi: int | None) -> Support | None:
     answers = {234: 1, 244: flags} | ({} if flags_hi is None else {HI: flags_hi})
     try:
         return query(FakeBackend(answers), MAINLINE if flags_hi is None else WITH_HI)
-    except InconsistentAnswerError as error:
-        assert error.raw in {flags, flags_hi}
+    except InconsistentAnswerError:
         return None
 
 
@@ -100,7 +99,7 @@ def test_reading_again_under_the_same_numbers_changes_nothing(support: Support) 
 
 @given(supports)
 def test_a_tree_without_flags_hi_reads_less(support: Support) -> None:
-    """Under mainline the answer to another tree's number is no answer, and nothing is added."""
+    """Under mainline the answer to another tree's number does not count, and nothing is added."""
     less = support.under(MAINLINE)
     assert less.answers.keys() == support.answers.keys() - {Capability.GUEST_MEMFD_FLAGS_HI}
     assert (less.mask & ~support.mask, less.hi_only) == (0, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, Catalog, CatalogError, FlagSyntaxError, format_mask, parse_mask
+from gmemflags import Catalog, CatalogError, FlagSyntaxError, format_mask, parse_mask
 from tests.strategies import catalog_of, catalogs, masks, names
 
 
@@ -93,39 +93,6 @@ def test_any_text_is_a_mask_or_a_fault_inside_it(text: str) -> None:
     """Nothing else comes out, whatever goes in."""
     error = fault(text)
     assert error is None or (error.text, 0 <= error.position <= len(text)) == (text, True)
-
-
-@pytest.mark.parametrize(
-    ("text", "position", "nearest"),
-    [
-        ("MMAP|INIT_SHRED", 5, "INIT_SHARED"),
-        ("  mmpa", 2, "MMAP"),
-        ("GUEST_MEMFD_FLAG_INITSHARED", 0, "INIT_SHARED"),
-        ("MMAP,,0x40", 5, None),
-        ("MMAP|0x1_0", 5, None),
-        ("MMAP|0xg", 5, None),
-        ("MMAP|18446744073709551616", 5, None),
-        ("MMAP|zzzz", 5, None),
-        ("-1", 0, None),
-        ("", 0, None),
-    ],
-)
-def test_known_faults(text: str, position: int, nearest: str | None) -> None:
-    """A typo is told with its place and the nearest name, if one is near."""
-    with pytest.raises(FlagSyntaxError) as caught:
-        parse_mask(text)
-    assert (caught.value.position, caught.value.nearest) == (position, nearest)
-    assert f"at position {position} of {text!r}" in str(caught.value)
-
-
-def test_mainlines_text() -> None:
-    """Names in order of their bits, then what has no name as one number, and 0 for none."""
-    assert [format_mask(mask, MAINLINE) for mask in (0, 3, 0x43, 0x40)] == [
-        "0",
-        "MMAP|INIT_SHARED",
-        "MMAP|INIT_SHARED|0x40",
-        "0x40",
-    ]
 
 
 @pytest.mark.parametrize("text", ["\u0131nit_shared", "mm\u00e1p", "\uff11"])

@@ -1,1 +1,1 @@
-"""Records: documents in and out."""
+"""Documents in and out; ``python -m tests.records`` writes the pinned samples anew."""

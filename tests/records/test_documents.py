@@ -1,223 +1,267 @@
-"""The form of the documents, pinned: others read and keep them."""
+"""What documents say, and under which catalogs they are read."""
 
 import json
-import pickle
-from typing import Any
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, assert_type
 
 import pytest
 from attrs import evolve, frozen
 
-from gmemflags import MAINLINE, CatalogError, Need, Prerequisites, Profile, RecordError, Request, Support, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Rule
-from gmemflags.catalog._plain import plain
-from gmemflags.records import dumps, loads
-from gmemflags.records._catalogs import Catalogs
-from gmemflags.records._kinds import KINDS
-from tests.records.values import OWN, SAMPLES, Value, host
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Answer,
+    BitState,
+    CatalogError,
+    Excludes,
+    HostFacts,
+    Never,
+    Profile,
+    RecordError,
+    Request,
+    baseline,
+    compare,
+    query,
+    resolve,
+)
+from gmemflags._documents import TOOL
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags.records import (
+    DecisionDocument,
+    HostDocument,
+    dumps,
+    load_lines,
+    loads,
+    replay,
+    to_dict,
+)
+from gmemflags.testing import FakeBackend
+from tests.records.sampled import FULL, OWN, SAMPLES, content_of, host
 
 
 def test_a_host_to_the_letter() -> None:
     """One line: what was said, and beside it what follows."""
     assert dumps(host(0x8000_0003)) == (
-        '{"schema":"gmemflags/support/1","origin":"a host",'
-        '"facts":{"kernel":"6.18.0","machine":"x86_64","vm_type":0},"scope":"vm",'
-        '"answers":{"USER_MEMORY2":"1","MEMORY_ATTRIBUTES":"0","GUEST_MEMFD":"1","VM_TYPES":"1",'
-        '"GUEST_MEMFD_FLAGS":"-2147483645"},"mask":"0x80000003","low":2147483651,"high":0,'
+        '{"schema":"gmemflags/host/2","name":null,"time":null,'
+        f'"tool":"{TOOL}","origin":"a host","scope":"vm",'
+        '"kernel":"6.18.0","machine":"x86_64","vm_type":0,"answers":{'
+        '"USER_MEMORY2":{"number":231,"raw":"1"},"MEMORY_ATTRIBUTES":{"number":233,"raw":"0"},'
+        '"GUEST_MEMFD":{"number":234,"raw":"1"},"VM_TYPES":{"number":235,"raw":"1"},'
+        '"GUEST_MEMFD_FLAGS":{"number":244,"raw":"-2147483645"}},'
+        '"flags":["MMAP","INIT_SHARED","0x80000000"],"mask":"0x80000003","low":2147483651,'
+        '"high":0,"names":{"0x1":"MMAP","0x2":"INIT_SHARED"},'
         f'"catalog":{{"name":"linux-mainline","digest":"{MAINLINE.digest}"}}}}'
     )
 
 
-def test_a_request_to_the_letter() -> None:
-    """Every field is there, also where it is the default."""
-    request = Request(required=GuestMemfdFlag.MMAP, preferred=[2], prerequisites=Prerequisites.ADD)
-    assert dumps(request) == (
-        '{"schema":"gmemflags/request/1","required":"0x1","preferred":["0x2"],"forbidden":"0x0",'
-        '"needs":[],"prerequisites":"add","until":"bind","scope":"vm","digest":null,'
-        '"claims":[["0x1","MMAP"]]}'
+def test_the_tool_is_this_version() -> None:
+    """A document says which version wrote it."""
+    assert f"gmemflags {version('gmemflags')}" == TOOL
+
+
+def test_the_type_of_a_document() -> None:
+    """A type checker knows the keys of what ``to_dict`` returns."""
+    document = assert_type(to_dict(host(3)), HostDocument)
+    assert document["flags"] == ["MMAP", "INIT_SHARED"]
+    answer = assert_type(to_dict(resolve(host(3), 3)), DecisionDocument)
+    assert answer["support"] == document
+
+
+def test_facts_beyond_kvm_come_back() -> None:
+    """Name, time and what users keep with a host, although the last two do not count in ==."""
+    again = loads(dumps(FULL)).host
+    assert (again.name, again.time, again.extra) == ("rack-7", 1_769_904_000, {"rack": ["r1", 1.5]})
+    when = datetime.fromisoformat(to_dict(FULL)["time"] or "")
+    assert (when.timestamp(), when.tzinfo) == (again.time, UTC)
+
+
+def test_an_object_of_the_users_own() -> None:
+    """`jq '. + {extra: {rack: "r1"}}'` leaves a document readable."""
+    document = json.dumps(json.loads(dumps(host(3))) | {"extra": {"rack": "r1"}})
+    assert loads(document) == host(3)
+    assert to_dict(loads(document)).get("extra") == {"rack": "r1"}
+
+
+def test_an_edited_sentence_of_a_catalog_keeps_documents_readable() -> None:
+    """Names and numbers count, and nothing else: not the digest, which is there to be read."""
+    edited = evolve(
+        MAINLINE, rules=[Never(1, why="New words.", source="")], name="linux-mainline-next"
     )
+    again = loads(dumps(host(3)), edited)
+    assert again.catalog is edited
+    assert again.mask == 3
+    assert loads(dumps(host(15, "b", OWN)), MAINLINE).mask == 15
 
 
-def test_a_decision_holds_all_that_it_needs() -> None:
-    """Host, whole catalog, request and result; a refusal with its reasons."""
-    content = json.loads(dumps(resolve(host(1), 3)))
-    assert list(content) == ["schema", "host", "catalog", "request", "result"]
-    assert content["catalog"]["flags"] == {"MMAP": "0x1", "INIT_SHARED": "0x2"}
-    result = content["result"]
-    assert [result[key] for key in ("ok", "mask", "low", "high")] == [False, None, None, None]
-    assert [told["reason"] for told in result["problems"]] == ["unsupported"]
+def test_a_listed_bit_of_another_name() -> None:
+    """Bit 2 has had six meanings: a host of one tree is not read under another."""
+    renamed = dumps(host(7, "b", OWN)).replace("NO_DIRECT_MAP", "GMEM_HUGETLB")
+    with pytest.raises(CatalogError, match="0x4 is NO_DIRECT_MAP here, and GMEM_HUGETLB in"):
+        loads(renamed, OWN)
+    assert loads(renamed, MAINLINE).other_names == {4: "GMEM_HUGETLB"}
 
 
-def test_a_need_that_is_not_met_is_told() -> None:
-    """With its capability and bits, where other problems have null."""
-    want = Request(needs=[Need("VM_TYPES", 2, any_of=(4, 8))])
-    (problem,) = json.loads(dumps(resolve(host(3), want)))["result"]["problems"]
-    need = {"capability": "VM_TYPES", "bits": "0x2", "any_of": ["0x4", "0x8"]}
-    assert problem["need"] == need
-    (problem,) = json.loads(dumps(resolve(host(1), 3)))["result"]["problems"]
-    assert problem["need"] is None
+def test_a_name_is_not_lost_under_a_catalog_without_it() -> None:
+    """Or a bit could come to mean something else on its way through two documents."""
+    renamed = dumps(host(7, "b", OWN)).replace("NO_DIRECT_MAP", "GMEM_HUGETLB")
+    through_mainline = loads(renamed, MAINLINE)
+    assert json.loads(dumps(through_mainline))["names"]["0x4"] == "GMEM_HUGETLB"
+    for read in (lambda: loads(dumps(through_mainline), OWN), lambda: through_mainline.under(OWN)):
+        with pytest.raises(CatalogError, match="NO_DIRECT_MAP here, and GMEM_HUGETLB"):
+            read()
 
 
-def test_the_rules_of_a_conflict_are_places() -> None:
-    """A problem refers to the rules of its catalog."""
-    arm = evolve(host(2), host=evolve(host(2).host, machine="aarch64"))
-    content = json.loads(dumps(resolve(arm, 2)))
-    assert content["result"]["problems"][0]["rules"] == [0]
-    assert loads(dumps(resolve(arm, 2))).problems[0].rules == (MAINLINE.rules[0],)
+def test_another_number_for_an_enumerating_capability() -> None:
+    """Another capability's answer would be read as flags."""
+    other = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS": 300})
+    with pytest.raises(CatalogError, match="GUEST_MEMFD_FLAGS is 300 here, which a host was never"):
+        loads(dumps(host(3)), other)
 
 
-@pytest.mark.parametrize("value", SAMPLES)
-def test_samples_come_back(value: Value) -> None:
-    """One value of each kind, as it was."""
-    assert loads(dumps(value)) == value
+def test_answers_that_a_catalog_does_not_number_are_kept() -> None:
+    """They are not used, and come back under a catalog that numbers them."""
+    asked = query(FakeBackend({234: 1, 244: 15, 245: 1}), OWN)
+    under_mainline = loads(dumps(asked))
+    assert under_mainline.unused == (Answer("USERFAULT", 245, 1),)
+    assert under_mainline.known_answer("USERFAULT") is None
+    assert loads(dumps(under_mainline), OWN) == asked
+    other = evolve(OWN, capabilities={**OWN.capabilities, "USERFAULT": 250})
+    assert loads(dumps(asked), other).answer("USERFAULT") is None
 
 
-def test_the_samples_are_all_kinds() -> None:
-    """No kind is left out of these tests."""
-    assert {json.loads(dumps(value))["schema"] for value in SAMPLES} == set(KINDS)
-
-
-def test_shipped_catalogs_are_themselves() -> None:
-    """Referred to or written out, MAINLINE comes back as MAINLINE."""
-    assert loads(dumps(host(3))).catalog is MAINLINE
+def test_a_decision_is_read_under_its_own_catalog() -> None:
+    """It is complete; a catalog that ships is the very object again."""
+    answer = resolve(host(15, "b", OWN), 3)
+    assert loads(dumps(answer)).support.catalog == OWN
+    assert loads(dumps(resolve(host(3), 3))).support.catalog is MAINLINE
     assert loads(dumps(MAINLINE)) is MAINLINE
-    assert loads(dumps(resolve(host(3), 1))).support.catalog is MAINLINE
-    assert pickle.loads(pickle.dumps(loads(dumps(host(3))))) == host(3)  # noqa: S301  # our own
-
-
-def test_a_copy_of_a_shipped_catalog_is_as_good() -> None:
-    """A reference needs the same content, not the same object."""
-    assert dumps(host(3, catalog=evolve(MAINLINE))) == dumps(host(3))
-
-
-def test_the_flag_class_of_a_document() -> None:
-    """It is no class of ours, and its name says so."""
-    assert loads(dumps(OWN)).flags.__name__ == "RecordedFlag"
-
-
-def test_the_last_catalogs_are_remembered() -> None:
-    """64 of them, as long as they are written in 64 Ki characters."""
-    catalogs = Catalogs()
-    contents = [plain(evolve(OWN, name=f"tree-{number}")) for number in range(65)]
-    first = catalogs.content(contents[0])
-    for content in contents[1:64]:
-        catalogs.content(content)
-    assert catalogs.content(contents[0]) is first
-    catalogs.content(contents[64])
-    assert catalogs.content(contents[0]) is not first
-    short = len(json.dumps(plain(evolve(OWN, name=""))))
-    for length, remembered in ((1 << 16, True), ((1 << 16) + 1, False)):
-        content = plain(evolve(OWN, name="x" * (length - short)))
-        assert (catalogs.content(content) is catalogs.content(content)) is remembered
-
-
-def test_a_catalog_of_ones_own_is_written_out() -> None:
-    """It comes back with a flag class of its own, and equal."""
-    again = loads(dumps(host(15, "b", OWN)))
-    assert again.catalog == OWN
-    assert again.catalog.flags is not OWN.flags
-    assert again.flags.name == "MMAP|INIT_SHARED|NO_DIRECT_MAP|WRITE"
-
-
-def test_a_catalog_given_to_the_reader() -> None:
-    """A reference to it is enough then."""
-    content = json.loads(dumps(host(3, "b", OWN)))
-    content["catalog"] = {"name": OWN.name, "digest": OWN.digest}
-    assert loads(json.dumps(content), catalogs=[OWN]).catalog is OWN
-    with pytest.raises(RecordError, match=r"at \$.catalog: catalog 'a-tree-of-mine' is neither"):
-        loads(json.dumps(content))
-
-
-def test_another_version_of_a_known_catalog() -> None:
-    """A name is no promise: rules change with time."""
-    content = json.loads(dumps(host(3)))
-    content["catalog"]["digest"] = "0" * 64
-    with pytest.raises(RecordError) as caught:
-        loads(json.dumps(content))
-    assert str(caught.value) == (
-        "at $.catalog: it was recorded under another version of linux-mainline: digest"
-        f" '000000000000', while the one known here has {MAINLINE.digest[:12]}"
-    )
+    assert loads(dumps(OWN), OWN) is OWN
 
 
 def test_a_catalog_that_only_borrows_a_name() -> None:
-    """A host under mainline's name has mainline's names and rules; a decision keeps its own."""
+    """A decision keeps the rules of its time, and its advice says that they are others."""
     fake = evolve(FIRECRACKER_SECRET_FREE, name=MAINLINE.name)
-    with pytest.raises(RecordError) as caught:
-        dumps(host(3, "b", fake))
-    assert str(caught.value) == (
-        "at $.catalog.name: linux-mainline is another catalog than the one of this library"
-    )
     again = loads(dumps(resolve(host(3, "b", fake), 3)))
     assert again.support.catalog == fake != MAINLINE
-    (note,) = again.advice
-    assert note == (
-        f"this linux-mainline (digest {fake.digest[:12]}) is not the one that is known here"
-        f" ({MAINLINE.digest[:12]}): its names and rules are the caller's choice"
-    )
+    assert any("is not the one that comes with this library" in note for note in again.advice)
+
+
+def test_a_baseline_under_a_catalog_that_names_more() -> None:
+    """A bit that no host lists is lacking everywhere."""
+    pool = loads(dumps(baseline([host(3), host(1, "b")])), OWN)
+    assert {bit: lacking.count for bit, lacking in pool.lacking.items()} == {2: 1, 4: 2, 8: 2}
+    assert pool.support.state(FirecrackerFlag.WRITE) is BitState.UNSUPPORTED
+
+
+def test_rules_stand_by_index_and_text() -> None:
+    """The index is that of the catalog in the document, where why and source are."""
+    document = to_dict(resolve(host(3), 1))
+    (rule,) = document["problems"][0]["rules"]
+    assert rule == {"index": 2, "text": "MMAP requires INIT_SHARED"}
+    assert document["catalog"]["rules"][2]["kind"] == "requires"
+
+
+@pytest.mark.parametrize("name", ["baseline", "comparison", "comparison-of-two-trees"])
+def test_the_text_says_what_the_document_says(name: str) -> None:
+    """Every line of the text is a sentence of the document."""
+    value, content = SAMPLES[name], content_of(SAMPLES[name])
+    losses = [loss["message"] for key in ("lost", "gained") for loss in content.get(key, [])]
+    said = [content["headline"], *content.get("notes", []), *content.get("doubts", []), *losses]
+    for line in str(value).splitlines():
+        words = line.strip()
+        assert any(
+            words.removeprefix(lead) in said for lead in ("", "lost: ", "gained: ", "doubt: ")
+        )
 
 
 @frozen
-class OwnRule(Rule):
-    """A rule that no document can say."""
-
-    def clauses(self, may: int) -> list[tuple[int, tuple[int, ...]]]:
-        """None."""
-        del may
-        return []
-
-    @property
-    def operands(self) -> tuple[int, ...]:
-        """None."""
-        return ()
-
-
-_OWN_RULE = OwnRule(why="", source="")
+class OwnRule(Excludes):
+    """A rule of a class of one's own."""
 
 
 @pytest.mark.parametrize(
     ("value", "path"),
     [
         (host(3, "\udc80"), "$.origin"),
-        (evolve(host(3), host=evolve(host(3).host, vm_type=-1)), "$.facts.vm_type"),
-        (evolve(host(3), host=evolve(host(3).host, vm_type=1 << 32)), "$.facts.vm_type"),
-        (evolve(MAINLINE, rules=[_OWN_RULE]), "$.rules[0].kind"),
-        (evolve(MAINLINE, rules=MAINLINE.rules * 400), "$.rules"),
+        (evolve(host(3), host=HostFacts(vm_type=1 << 53)), "$.vm_type"),
+        (evolve(host(3), host=HostFacts(extra={"a": object()})), "$.extra.a"),
+        (evolve(host(3), host=HostFacts(extra={"a": float("nan")})), "$.extra.a"),
+        (evolve(MAINLINE, rules=[OwnRule(1, 2, why="", source="")]), "$.rules[0].kind"),
         (Request(digest="\ud800"), "$.digest"),
+        (evolve(MAINLINE, profiles=[Profile("\ud800", Request(), "")]), "$.profiles['\\ud800']"),
     ],
 )
-def test_what_cannot_be_read_back_is_not_written(value: Any, path: str) -> None:
+def test_what_could_not_be_read_back_is_not_written(value: Any, path: str) -> None:
     """No document is made that this very library would refuse."""
-    with pytest.raises(RecordError) as caught:
-        dumps(value)
-    assert caught.value.path == path
+    for write in (to_dict, dumps):
+        with pytest.raises(RecordError) as caught:
+            write(value)
+        assert caught.value.path == path
 
 
-def test_what_would_come_back_as_another_value_is_not_written() -> None:
-    """A profile under another name than its own has no place in a document."""
-    profile = Profile("a", Request(), "why")
-    catalog = evolve(MAINLINE, profiles=[profile])
-    object.__setattr__(catalog, "profiles", {"b": profile})
-    problem = r"^at \$: a document cannot hold all of this value$"
-    with pytest.raises(RecordError, match=problem):
-        dumps(catalog)
-
-
-@pytest.mark.parametrize("value", [None, 3, "text", MAINLINE.rules[0], host(3).host])
-def test_other_values_have_no_record(value: Any) -> None:
+@pytest.mark.parametrize("value", [None, 3, "text", MAINLINE.rules[0], HostFacts()])
+def test_other_values_have_no_document(value: Any) -> None:
     """A part, or anything else, is a TypeError that lists what has one."""
-    kinds = "Support, Request, Resolution, Catalog, Baseline, ProbeReport"
-    problem = f"^a {type(value).__name__} has no record; these have: {kinds}$"
-    with pytest.raises(TypeError, match=problem):
+    kinds = "Support, KvmUnavailableError, FlagWord, Request, Catalog, Resolution, Baseline"
+    with pytest.raises(TypeError, match=f"^a {type(value).__name__} has no document.*{kinds}"):
         dumps(value)
 
 
-def test_a_decoded_host_can_be_read_under_another_tree() -> None:
-    """A record is as good as the host: its answers can be read anew."""
-    again: Support = loads(dumps(host(15)))
-    assert again.under(OWN.__class__(**_parts())).mask == 15
-    with pytest.raises(CatalogError):
-        again.under(evolve(OWN, capabilities={**OWN.capabilities, "GUEST_MEMFD": 1}))
+EVIL = "a\n  granted\r\x1b[2J\u202egnp\u200b\u2028b\u0085\U000e0041\x00c"
 
 
-def _parts() -> dict[str, Any]:
-    return {"name": "x", "flags": OWN.flags, "capabilities": OWN.capabilities}
+def evil_values() -> list[Any]:
+    """Values with foreign text wherever a document can hold some."""
+    rule = Never(4, why=EVIL, source=EVIL)
+    tree = evolve(
+        OWN, name=EVIL, rules=[rule], profiles=[Profile(EVIL, Request(digest=EVIL), EVIL)]
+    )
+    facts = HostFacts(EVIL, EVIL, 0, name=EVIL, extra={EVIL: EVIL})
+    evil = evolve(query(FakeBackend.narrow(7), tree), host=facts, origin=EVIL)
+    asked = Request(required=7, digest=EVIL, flag_names=[(2, EVIL)])
+    answer = evolve(resolve(evil, asked), profile=EVIL)
+    pools = [baseline([evil]), compare(evil, host(1))]
+    return [evil, tree, asked, answer, *pools]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_foreign_text_forges_no_line(number: int) -> None:
+    """Documents are one line of printable ASCII, and their texts say nothing in another line."""
+    value = evil_values()[number]
+    document = dumps(value)
+    assert document.isascii()
+    assert document.isprintable()
+    again = loads(document, value.catalog if number == 0 else evil_values()[1])
+    assert again == value
+    lines = str(again).splitlines() if number > 2 else []
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.strip().startswith("granted") for line in lines)
+
+
+def test_foreign_text_in_differences_of_a_replay() -> None:
+    """What is recorded is shown as JSON, in ASCII."""
+    content = content_of(evil_values()[3])
+    content["headline"] = EVIL
+    content["problems"][0]["reason"] = "unnamed"
+    again = replay(json.dumps(content))
+    assert again.differences
+    assert again.reworded
+    assert all(told.isprintable() for told in (*again.differences, *again.reworded))
+
+
+def test_reading_needs_no_device() -> None:
+    """Neither ctypes nor the Linux package is loaded for records."""
+    program = "import sys, gmemflags.records; print({'ctypes', 'gmemflags.linux'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_one_pool_under_one_catalog() -> None:
+    """Every host of it has that very catalog."""
+    lines = [dumps(host(flags, "b", OWN)) for flags in range(4)]
+    assert all(each.catalog is OWN for each in load_lines(lines, OWN) if hasattr(each, "catalog"))

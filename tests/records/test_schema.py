@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
 
-from gmemflags.records import dumps, json_schema
-from gmemflags.records._kinds import KINDS
+from gmemflags.records import json_schema
+from tests.records.sampled import SAMPLES, content_of
 from tests.records.schema import SCHEMA, VALIDATOR, check_schema, is_valid
-from tests.records.values import SAMPLES, Value, values
 
 
 def test_it_is_a_schema() -> None:
@@ -21,55 +19,43 @@ def test_it_is_a_schema() -> None:
 
 def test_it_is_the_callers_own() -> None:
     """Whoever changes his copy changes nobody else's."""
-    again = json_schema()
-    assert again == SCHEMA
-    assert again is not json_schema()
+    changed = json_schema()
+    changed["$defs"]["Host"]["properties"].clear()
+    assert json_schema() == SCHEMA != changed
 
 
-def test_it_knows_every_kind() -> None:
-    """A kind without its shape could not be published."""
-    assert sorted(_schemas(SCHEMA)) == sorted(KINDS)
+def test_it_is_plain_json() -> None:
+    """It can be printed and read again."""
+    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
-def _schemas(part: Any) -> list[str]:
-    if not isinstance(part, dict):
-        return []
-    content = cast("dict[str, Any]", part)
-    own = [content["const"]] if str(content.get("const", "")).startswith("gmemflags/") else []
-    return own + [schema for inner in content.values() for schema in _schemas(inner)]
-
-
-@given(values)
-def test_every_document_obeys_it(value: Value) -> None:
-    """Whatever is written here can be checked elsewhere."""
-    VALIDATOR.validate(json.loads(dumps(value)))
-
-
-@pytest.mark.parametrize("number", range(len(SAMPLES)))
-def test_no_part_is_left_open(number: int) -> None:
-    """Every object is closed, and every member is needed."""
-    content = json.loads(dumps(SAMPLES[number]))
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_part_is_left_open(name: str) -> None:
+    """Every object is closed, and every member but three is needed."""
+    content = content_of(SAMPLES[name])
     for part, fixed in list(_objects(content, "")):
-        part["extra"] = 1.5
+        part["another"] = 1.5
         assert not is_valid(content), fixed
-        del part["extra"]
+        del part["another"]
         for key in fixed:
             kept = part.pop(key)
-            assert not is_valid(content), key
+            free = key == "extra" or (key in ("raw", "errno") and len(part) < 3)
+            assert is_valid(content) is free, key
             part[key] = kept
     VALIDATOR.validate(content)
 
 
-_OPEN = ("answers", "capabilities", "flags", "profiles", "lacking", "observations")
+_OPEN = ("answers", "capabilities", "flags", "profiles", "lacking", "observations", "names")
 
 
 def _objects(part: Any, name: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    # Every object, with the keys that it must have.
+    # Every object, with the keys that it must have; not what users put into extra.
     if isinstance(part, dict):
         content = cast("dict[str, Any]", part)
-        yield content, [] if name in _OPEN else list(content)
+        if name not in ("extra", "flag_names"):
+            yield content, [] if name in _OPEN else list(content)
         for key, inner in content.items():
             yield from _objects(inner, key)
-    elif type(part).__name__ == "list":
-        for inner in part:
+    elif isinstance(part, list):
+        for inner in cast("list[Any]", part):
             yield from _objects(inner, "")

@@ -1,4 +1,4 @@
-"""Every value that has a record, as strategies, and a few fixed ones."""
+"""Every value that has a document, as strategies."""
 
 from functools import cache
 from operator import attrgetter, itemgetter
@@ -7,11 +7,42 @@ from attrs import evolve
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from gmemflags import MAINLINE, Always, Baseline, Capability, Catalog, Excludes, HostFacts, InconsistentAnswerError, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Resolution, Scope, Stage, Support, baseline, query, resolve
-from gmemflags import FIRECRACKER_SECRET_FREE, GuestMemfdFlag, Hosts, Rule
-from gmemflags._mainline import FirecrackerFlag
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Answer,
+    Baseline,
+    Capability,
+    Catalog,
+    Excludes,
+    GuestMemfdFlag,
+    HostFacts,
+    Hosts,
+    InconsistentAnswerError,
+    KvmUnavailableError,
+    Need,
+    Never,
+    PoolError,
+    Prerequisites,
+    Profile,
+    Refused,
+    Request,
+    Requires,
+    Resolution,
+    Rule,
+    Scope,
+    Stage,
+    Support,
+    Unavailable,
+    baseline,
+    compare,
+    resolve,
+)
+from gmemflags import bits as bits_of
 from gmemflags._learn import ProbeReport
-from gmemflags.testing import FakeBackend
+from gmemflags._mainline import FirecrackerFlag
+from gmemflags.records import Value
 from tests.strategies import (
     ERRNO_WORDS,
     MASK,
@@ -20,17 +51,19 @@ from tests.strategies import (
     catalogs,
     longs,
     masks,
+    names,
     signed,
 )
 
 Answers = st.SearchStrategy[dict[str, int]]
-Value = Support | Request | Resolution | Catalog | Baseline | ProbeReport
 
 FLAGS = str(Capability.GUEST_MEMFD_FLAGS)
 FLAGS_HI = str(Capability.GUEST_MEMFD_FLAGS_HI)
+ENUMERATING = ("GUEST_MEMFD", FLAGS, FLAGS_HI)
 
 texts = st.text(max_size=12)
-vm_types = st.integers(0, (1 << 32) - 1)
+maybe_text = st.none() | texts
+vm_types = st.integers(0, (1 << 53) - 1)
 _any_of = st.lists(masks, max_size=3).map(tuple)
 _hosts = st.builds(
     Hosts, machines=st.lists(texts, max_size=2), vm_types=st.lists(vm_types, max_size=2)
@@ -43,7 +76,16 @@ rules: st.SearchStrategy[Rule] = st.one_of(
     st.builds(Never, masks, **_rest),
     st.builds(Refused, masks, **_rest),
 )
-needs = st.builds(Need, st.sampled_from(Capability).map(str) | texts, masks, any_of=_any_of)
+_capabilities = st.sampled_from(Capability).map(str) | texts
+needs = st.builds(
+    Need,
+    _capabilities,
+    masks,
+    any_of=_any_of,
+    at_least=st.none() | masks,
+    optional=st.booleans(),
+    why=texts,
+)
 _few = st.sampled_from([0, 1, 2, 3, 1 << 31, 1 << 63, MASK])
 requests = st.builds(
     Request,
@@ -54,11 +96,11 @@ requests = st.builds(
     prerequisites=st.sampled_from(Prerequisites),
     until=st.sampled_from(Stage),
     scope=st.sampled_from(Scope),
-    digest=st.none() | texts,
+    digest=maybe_text,
     flag_names=st.lists(st.tuples(st.integers(0, 63).map(lambda n: 1 << n), texts), max_size=2),
 )
 _numbers = st.lists(  # no two capabilities have one number
-    st.tuples(st.sampled_from(Capability).map(str) | texts, st.integers(0, (1 << 31) - 1)),
+    st.tuples(_capabilities, st.integers(0, (1 << 31) - 1)),
     max_size=6,
     unique_by=(itemgetter(0), itemgetter(1)),
 ).map(lambda numbers: {**dict.fromkeys([FLAGS_HI, "NONE"]), **dict(numbers)})
@@ -69,8 +111,6 @@ _numbered = st.sampled_from(
         {**MAINLINE.capabilities, FLAGS_HI: 999},
     ]
 )
-
-
 _profiles = st.builds(Profile, texts, requests, texts)
 
 
@@ -87,12 +127,25 @@ def _trees(draw: st.DrawFn) -> Catalog:
 
 trees = _trees()
 any_catalog = st.sampled_from([MAINLINE, FIRECRACKER_SECRET_FREE]) | trees
-facts = st.builds(
-    HostFacts,
-    kernel=st.none() | texts,
-    machine=st.none() | texts,
-    vm_type=st.none() | vm_types,
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 53), 1 << 53) | st.floats(-1e9, 1e9) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
 )
+_times = st.none() | st.integers(0, 253_402_300_799)
+
+
+@st.composite
+def facts(draw: st.DrawFn, scope: Scope) -> HostFacts:
+    """What is known of a host besides its answers."""
+    return HostFacts(
+        draw(maybe_text),
+        draw(maybe_text | st.sampled_from(["x86_64", "aarch64"])),
+        None if scope is Scope.SYSTEM else draw(st.none() | vm_types),
+        name=draw(maybe_text),
+        time=draw(_times),
+        extra=draw(st.just({}) | st.dictionaries(texts, _json, max_size=2)),
+    )
 
 
 _good = longs.filter(lambda raw: raw not in range(-4095, 0) and raw not in ERRNO_WORDS)
@@ -104,10 +157,10 @@ _wide = longs.filter(lambda raw: raw > 1 << 32) | _good
 
 
 @cache
-def answers(names: tuple[str, ...], flags: st.SearchStrategy[int]) -> Answers:
+def answers(known: tuple[str, ...], flags: st.SearchStrategy[int]) -> Answers:
     """Answers to some of these capabilities, FLAGS from ``flags``."""
-    ways = {**dict.fromkeys(names, _other), FLAGS: flags, FLAGS_HI: _high}
-    return st.fixed_dictionaries({}, optional={name: ways[name] for name in names})
+    ways = {**dict.fromkeys(known, _other), FLAGS: flags, FLAGS_HI: _high}
+    return st.fixed_dictionaries({}, optional={name: ways[name] for name in known})
 
 
 def _numbered_by(catalog: Catalog) -> tuple[str, ...]:
@@ -116,19 +169,34 @@ def _numbered_by(catalog: Catalog) -> tuple[str, ...]:
 
 @st.composite
 def supports(draw: st.DrawFn, catalog: Catalog | None = None) -> Support:
-    """A host of any kind."""
+    """A host of any kind, under any catalog."""
     tree = draw(any_catalog) if catalog is None else catalog
-    return Support(
-        answers=draw(answers(_numbered_by(tree), _narrow)),
-        scope=draw(st.sampled_from(Scope)),
-        host=draw(facts),
+    scope = draw(st.sampled_from(Scope))
+    said = draw(answers(_numbered_by(tree), _narrow))
+    failing = [name for name in _numbered_by(tree) if name not in {*said, *ENUMERATING}]
+    failed = draw(st.lists(st.sampled_from(failing), unique=True)) if failing else []
+    others = {"A CAPABILITY": 7, "ANOTHER": 8}
+    host = Support(
+        answers=said,
+        errors={name: draw(st.integers(0, (1 << 32) - 1)) for name in failed},
+        scope=scope,
+        host=draw(facts(scope)),
         origin=draw(texts),
         catalog=tree,
+        unused=[
+            Answer(name, number, draw(_other))
+            for name, number in others.items()
+            if name not in tree.capabilities and draw(st.booleans())
+        ],
     )
+    unnamed = [bit for bit in bits_of(host.mask) if not bit & tree.named]
+    if not unnamed:
+        return host
+    called = draw(st.dictionaries(st.sampled_from(unnamed), names, max_size=2))
+    return evolve(host, other_names=called)
 
 
 _WITH_HI = evolve(MAINLINE, name="wide", capabilities={**MAINLINE.capabilities, FLAGS_HI: 999})
-
 _usual = st.sampled_from([MAINLINE, FIRECRACKER_SECRET_FREE, _WITH_HI])
 
 
@@ -140,8 +208,15 @@ def pools(draw: st.DrawFn, catalog: Catalog | None = None) -> list[Support]:
     return [
         like,
         *(
-            evolve(like, answers=raw, origin=origin, host=evolve(like.host, kernel=kernel))
-            for raw, origin, kernel in draw(st.lists(st.tuples(said, texts, texts), max_size=4))
+            evolve(
+                like,
+                answers=raw,
+                errors={},
+                origin=name,
+                host=evolve(like.host, kernel=kernel),
+                other_names={},
+            )
+            for raw, name, kernel in draw(st.lists(st.tuples(said, texts, texts), max_size=4))
         ),
     ]
 
@@ -150,7 +225,7 @@ def common(hosts: list[Support]) -> Baseline | None:
     """The baseline, or None where no answer can say what the hosts have in common."""
     try:
         return baseline(hosts)
-    except InconsistentAnswerError:
+    except (InconsistentAnswerError, PoolError):
         return None
 
 
@@ -175,25 +250,24 @@ reports = st.builds(
     size=st.integers(0, (1 << 53) - 1),
     stopped=st.none() | st.integers(0, 4095),
 )
-values: st.SearchStrategy[Value] = st.one_of(
-    supports(), requests, resolutions, trees, baselines, reports
+unavailable = st.builds(
+    KvmUnavailableError,
+    st.integers(0, (1 << 32) - 1),
+    texts,
+    texts,
+    st.sampled_from(Unavailable),
+    name=maybe_text,
+    time=_times,
 )
-
-
-def host(flags: int, origin: str = "a host", catalog: Catalog = MAINLINE) -> Support:
-    """A default x86-64 VM that lists ``flags``, a word."""
-    return evolve(query(FakeBackend.narrow(flags), catalog), origin=origin)
-
-
-OWN = evolve(FIRECRACKER_SECRET_FREE, name="a-tree-of-mine")
-# One of each kind, and of each way to say a part.
-SAMPLES: tuple[Value, ...] = (
-    host(3),
-    host(1 << 31, "b", OWN),
-    Request(required=GuestMemfdFlag.MMAP, preferred=[2, 12], needs=[Need("USERFAULT", 1)]),
-    resolve(host(3), 1),
-    resolve(host(1), MAINLINE.profiles["fully-shared"]),
-    OWN,
-    baseline([host(3), host(1, "b"), host(7, "c")]),
-    ProbeReport(support=host(3), observations={0: 0, 1: 0, 2: 22, 1 << 63: 22}, size=4096),
+comparisons = st.builds(compare, supports(MAINLINE), supports(MAINLINE) | supports())
+values: st.SearchStrategy[Value] = st.one_of(
+    supports(),
+    requests,
+    resolutions,
+    trees,
+    baselines,
+    reports,
+    comparisons,
+    unavailable,
+    st.builds(GuestMemfdFlag, masks),
 )

@@ -11,6 +11,7 @@ KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 KVM_CHECK_EXTENSION = 0xAE03
 KVM_CREATE_GUEST_MEMFD = 0xC040AED4
+KVM_SET_USER_MEMORY_REGION2 = 0x40A0AE49
 
 IOC_WRITE = 1 << 30  # _IOC_WRITE of include/uapi/asm-generic/ioctl.h: the kernel reads a struct
 STRUCT_BYTES = 64
@@ -46,7 +47,16 @@ class Errno:
 
 @dataclass(frozen=True, slots=True)
 class NewFd:
-    """The answer "a new descriptor": an empty memfd, close-on-exec for KVM_CREATE_VM only."""
+    """The answer "a new descriptor", close-on-exec for KVM_CREATE_VM only.
+
+    A memfd of `size` bytes, which can be mapped and touched; or, if not `mappable`, an eventfd, for
+    which mmap answers ENODEV. What mmap and a touch of the mapping answer cannot be scripted
+    further: they are no ioctls, and the interpreter makes too many of them for every one to wait
+    for an answer.
+    """
+
+    size: int = 0
+    mappable: bool = True
 
 
 Answer = int | Errno | NewFd

@@ -7,7 +7,7 @@ which by then may be somebody else's.
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Thread
+from threading import Event, Thread
 from typing import TypeVar
 
 from tests.standin import _seccomp
@@ -17,13 +17,14 @@ T = TypeVar("T")
 _listeners: set[int] = set()
 
 
-def start(function: Callable[[], T]) -> "tuple[Thread, int, Future[T]]":
-    """Run `function` in a new thread behind a filter; the thread, its listener, the outcome."""
+def start(function: Callable[[], T]) -> "tuple[Thread, int, Future[T], Event]":
+    """A new thread behind a filter, its listener, its outcome, and the event it begins at."""
     installed: Future[int] = Future()
     outcome: Future[T] = Future()
-    thread = Thread(target=_live, args=(function, installed, outcome), daemon=True)
+    begin = Event()
+    thread = Thread(target=_live, args=(function, installed, outcome, begin), daemon=True)
     thread.start()
-    return thread, installed.result(), outcome
+    return thread, installed.result(), outcome, begin
 
 
 def finish(thread: Thread, listener: int, patience: float) -> None:
@@ -33,7 +34,9 @@ def finish(thread: Thread, listener: int, patience: float) -> None:
     thread.join(patience)
 
 
-def _live(function: Callable[[], T], installed: "Future[int]", outcome: "Future[T]") -> None:
+def _live(
+    function: Callable[[], T], installed: "Future[int]", outcome: "Future[T]", begin: Event
+) -> None:
     try:
         listener = _seccomp.install()
     except BaseException as error:  # noqa: BLE001 - raised again where start() was called
@@ -41,6 +44,7 @@ def _live(function: Callable[[], T], installed: "Future[int]", outcome: "Future[
         return
     _listeners.add(listener)
     installed.set_result(listener)
+    begin.wait()
     try:
         outcome.set_result(function())
     except BaseException as error:  # noqa: BLE001 - raised again where run() was called

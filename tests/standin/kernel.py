@@ -3,15 +3,22 @@
 `Standin(script).run(function)` calls `function` in a new thread whose KVM ioctls (type byte 0xAE),
 and those of its children, arrive at `script`, by way of seccomp user notification. The caller under
 test makes real system calls and gets real results: any signed 64-bit value, any errno, a new
-descriptor. This room must never touch a thread or a process that `run` did not start.
+descriptor. This package must never touch a thread or a process that `run` did not start.
+
+The script runs in a process of its own, because a call that keeps the GIL cannot be answered by
+this one. Afterwards it is run once more, here, on the calls that came, so that what it counts is
+counted here as well.
 """
 
 import errno
 import functools
 import os
+import pickle
 import select
 import struct
+import warnings
 from collections.abc import Callable, Iterator
+from threading import Event
 from typing import TypeVar
 
 import pytest
@@ -23,6 +30,7 @@ from tests.standin._script import (
     KVM_CREATE_GUEST_MEMFD,
     KVM_CREATE_VM,
     KVM_GET_API_VERSION,
+    KVM_SET_USER_MEMORY_REGION2,
     STRUCT_BYTES,
     Answer,
     Call,
@@ -37,6 +45,7 @@ __all__ = [
     "KVM_CREATE_GUEST_MEMFD",
     "KVM_CREATE_VM",
     "KVM_GET_API_VERSION",
+    "KVM_SET_USER_MEMORY_REGION2",
     "Answer",
     "Call",
     "Errno",
@@ -58,12 +67,23 @@ class Standin:
     A run gives up after `timeout` seconds without a call (TimeoutError), or after `limit` calls
     (RuntimeError: code that retries EINTR for ever). Then the listener closes, later calls of the
     thread fail with ENOSYS, and a thread that does not end within `timeout` is left as a daemon.
+
+    With `shared` the script runs in this process, where it sees what `function` does meanwhile.
+    Then no call may keep the GIL: KVM_CREATE_GUEST_MEMFD would wait for ever.
     """
 
-    def __init__(self, script: Script, *, timeout: float = 60.0, limit: int = 100_000) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        timeout: float = 60.0,
+        limit: int = 100_000,
+        shared: bool = False,
+    ) -> None:
         self.script = script
         self.timeout = timeout
         self.limit = limit
+        self.shared = shared
         self.calls: list[Call] = []
 
     def asked(self) -> list[int]:
@@ -72,15 +92,63 @@ class Standin:
 
     def run(self, function: Callable[[], T]) -> T:
         """Call `function` in a filtered thread; its result, its exception, or the script's."""
-        thread, listener, outcome = _worker.start(function)
+        thread, listener, outcome, begin = _worker.start(function)
         try:
-            self._serve(listener, thread.native_id)
+            if self.shared:
+                begin.set()
+                self._serve(listener, thread.native_id)
+            else:
+                self._serve_elsewhere(listener, thread.native_id, begin)
         finally:
+            begin.set()
             _worker.finish(thread, listener, self.timeout)
         try:
             return outcome.result(0)
         finally:
             del outcome  # an exception in it holds this frame: no circle
+
+    def _serve_elsewhere(self, listener: int, worker: int | None, begin: Event) -> None:
+        """The same in a forked process; then its calls and the script's exception, here."""
+        kept = os.dup(listener)  # a forked child closes the number itself
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+            child = os.fork()
+        if not child:
+            self._tell(writer, kept, worker)
+        os.close(writer)
+        os.close(kept)
+        _seccomp.let_read(child)
+        begin.set()
+        with os.fdopen(reader, "rb") as pipe:
+            told = pipe.read()
+        os.waitpid(child, 0)
+        calls, failure = pickle.loads(told)  # noqa: S301 - our own bytes
+        script: Script = self.script
+        for call in calls:
+            self.calls.append(call)
+            try:
+                script(call)
+            except BaseException as error:  # noqa: BLE001 - raised below, when all is over
+                failure, script = error, _give_up
+        if failure is not None:
+            raise failure
+
+    def _tell(self, writer: int, listener: int, worker: int | None) -> None:
+        """Serve, tell the parent what was asked and what went wrong, and end this process."""
+        before = len(self.calls)
+        failure: BaseException | None = None
+        try:
+            self._serve(listener, worker)
+        except BaseException as error:  # noqa: BLE001 - told
+            failure = error
+        try:
+            told = pickle.dumps((self.calls[before:], failure))
+        except Exception:  # noqa: BLE001 - a test's own exception; the script raises it here again
+            told = pickle.dumps((self.calls[before:], RuntimeError(repr(failure))))
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(told)
+        os._exit(0)
 
     def _serve(self, listener: int, worker: int | None) -> None:
         """Answer until the worker says farewell; then raise what the script raised, if it did."""
@@ -155,11 +223,13 @@ def _send(listener: int, call: Call, identifier: int, answer: Answer) -> None:
         _seccomp.reply(listener, identifier, error=-answer.number)
     elif isinstance(answer, NewFd):
         flags = os.O_CLOEXEC if call.request == KVM_CREATE_VM else 0
-        memfd = os.memfd_create("standin")
+        file = os.memfd_create("standin") if answer.mappable else os.eventfd(0)
         try:
-            _seccomp.reply_descriptor(listener, identifier, memfd, flags)
+            if answer.size:
+                os.truncate(file, answer.size)
+            _seccomp.reply_descriptor(listener, identifier, file, flags)
         finally:
-            os.close(memfd)
+            os.close(file)
     else:
         try:
             _seccomp.reply(listener, identifier, value=answer)

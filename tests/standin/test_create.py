@@ -10,10 +10,22 @@ from typing import TypeVar
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, GuestMemfdCreateError, GuestMemfdFlag, InvalidMaskError, NegotiationError, Request, Resolution, Scope, negotiate, query, resolve
-from gmemflags import Hosts
+from gmemflags import (
+    MAINLINE,
+    FlagWord,
+    GuestMemfdCreateError,
+    GuestMemfdFlag,
+    Hosts,
+    InvalidMaskError,
+    NegotiationError,
+    Request,
+    Resolution,
+    Scope,
+    negotiate,
+    query,
+    resolve,
+)
 from gmemflags.linux import Vm
-from gmemflags import FlagWord
 from gmemflags.testing import FakeBackend
 from tests.probing import PAGE, HiddenKernel, Judge, excludes, obeying, taking
 from tests.standin.kernel import (
@@ -105,10 +117,10 @@ def test_any_mask_is_tried(mask: int, null: int) -> None:
 def test_a_resolution_stands_for_its_mask(null: int) -> None:
     """What was negotiated is what is passed."""
     kernel = HiddenKernel(3, EVERYTHING)
-    wish = Request(required=MMAP, preferred=[INIT_SHARED])
+    request = Request(required=MMAP, preferred=[INIT_SHARED])
 
     def create(vm: Vm) -> None:
-        os.close(vm.create_guest_memfd(PAGE, negotiate(query(vm), wish)))
+        os.close(vm.create_guest_memfd(PAGE, negotiate(query(vm), request)))
 
     on(kernel, null, create)
     assert kernel.tried == [MMAP | INIT_SHARED]
@@ -166,7 +178,7 @@ def test_a_refusal_is_not_tried(null: int) -> None:
 
 
 def test_an_interrupted_call_is_made_again(null: int) -> None:
-    """A signal is no answer."""
+    """A signal is not an answer."""
     answers = [errno.EINTR, errno.EINTR, 0]
     kernel = HiddenKernel(3, lambda _: answers.pop(0))
     assert made(kernel, null, PAGE, 3)

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, BitState, CapabilityQueryError, KvmUnavailableError, Support, query
-from gmemflags import Unavailable
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    CapabilityQueryError,
+    KvmUnavailableError,
+    Support,
+    Unavailable,
+    query,
+)
 from gmemflags.linux import Kvm, Vm
 from tests.kernels import KERNELS, WORD, Kernel, Outcome, outcome
 from tests.standin.kernel import (
@@ -86,7 +93,7 @@ def test_capabilities_of_others_are_not_flags(null: int) -> None:
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("times", [1, 100])
 def test_an_interrupted_call_is_made_again(number: int, times: int, null: int) -> None:
-    """EINTR is no answer and no failure, however often it comes."""
+    """EINTR is neither an answer nor a failure, however often it comes."""
     answers: dict[int, int | list[int | Errno]] = {231: 1, 233: 8, 234: 1, 235: 1, 244: 3}
     answers[number] = [Errno(errno.EINTR)] * times + [5]
     standin = Standin(
@@ -129,7 +136,7 @@ def sweep(answers: list[int], fd: int) -> list[Outcome]:
             found.append(outcome(vm, FLAGS_ONLY))
         return found
 
-    return Standin(script).run(ask)
+    return Standin(script, shared=True).run(ask)
 
 
 def test_every_word_that_looks_like_an_errno_is_refused(null: int) -> None:
@@ -167,12 +174,21 @@ def test_another_api_version_is_not_kvm(version: int, null: int) -> None:
     assert f"its API version is {version}, not 12" in str(caught.value)
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
-def test_a_denied_call_is_no_wrong_device(code: int, null: int) -> None:
-    """A security module or a filter that lets nobody ask says nothing of what it is."""
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSYS])
+def test_a_denied_call_on_the_device_is_a_missing_permission(code: int, kvm: Kvm) -> None:
+    """A security module or a filter lets nobody ask, and it is the device by its number."""
+    with pytest.raises(KvmUnavailableError) as caught:
+        Standin(lambda _: Errno(code)).run(lambda: Kvm.from_fd(kvm.fileno()))
+    assert (caught.value.reason, caught.value.errno) == (Unavailable.NO_PERMISSION, code)
+    assert caught.value.remedy.startswith("a seccomp filter or a security module")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSYS, errno.EBADFD])
+def test_another_device_that_denies_the_call_is_not_kvm(code: int, null: int) -> None:
+    """/dev/vhost-net answers EPERM to what it does not know, and /dev/net/tun EBADFD."""
     with pytest.raises(KvmUnavailableError) as caught:
         Standin(lambda _: Errno(code)).run(lambda: Kvm.from_fd(null))
-    assert (caught.value.reason, caught.value.errno) == (Unavailable.NO_PERMISSION, code)
+    assert (caught.value.reason, caught.value.errno) == (Unavailable.NOT_KVM, code)
 
 
 def test_an_owned_descriptor_of_another_version_is_closed(null: int) -> None:

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 import pytest
 from attrs import evolve
 
-from gmemflags import MAINLINE, BitState, Capability, CapabilityQueryError, HostFacts, InconsistentAnswerError, query
+from gmemflags import (
+    MAINLINE,
+    BitState,
+    Capability,
+    CapabilityQueryError,
+    HostFacts,
+    InconsistentAnswerError,
+    query,
+)
 from gmemflags.linux import Vm
 from gmemflags.linux._ioctl import bind
-from tests.standin.kernel import Answer, Call, Errno, Standin, extensions
+from tests.standin.kernel import KVM_GET_API_VERSION, Answer, Call, Errno, Standin, extensions
 
 pytestmark = pytest.mark.usefixtures("standin")
 
@@ -36,6 +44,8 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
     current = 0
 
     def script(call: Call) -> Answer:
+        if call.request == KVM_GET_API_VERSION:
+            return Errno(errno.ENOTTY)
         return current if call.argument == 244 else 1
 
     def ask() -> list[int | None]:
@@ -52,12 +62,12 @@ def masks(answers: Sequence[int], vm: Vm) -> list[int | None]:
                 found.append(support.mask)
         return found
 
-    return Standin(script).run(ask)
+    return Standin(script, shared=True).run(ask)
 
 
 @abis
 def test_words_arrive_exactly(abi: str, long_bits: int, null: int) -> None:
-    """Bit 31 included: a C int that is negative is no error by itself."""
+    """Bit 31 included: a negative C int alone is not an error."""
     words = [0, 1, 3, *(1 << number for number in range(32)), 0x8000_0003, 0xFFFF_F000]
     vm = LibcVm(null, abi, long_bits)
     assert masks(words, vm) == words
@@ -101,7 +111,7 @@ def test_errors_are_errors(abi: str, long_bits: int, null: int) -> None:
 
 @abis
 def test_an_interrupted_call_is_made_again(abi: str, long_bits: int, null: int) -> None:
-    """EINTR is no answer there either."""
+    """EINTR is not an answer there either."""
     standin = Standin(extensions({234: 1, 244: [Errno(errno.EINTR), 3]}))
     assert standin.run(lambda: query(LibcVm(null, abi, long_bits))).mask == 3
     assert standin.asked() == [231, 233, 234, 235, 244, 244]

@@ -73,7 +73,7 @@ def test_the_scripts_exception_surfaces() -> None:
 
 @pytest.mark.parametrize("answer", [1 << 63, -(2**63) - 1, 1 << 64])
 def test_an_impossible_answer_is_the_scripts_fault(answer: int) -> None:
-    """What is no C long cannot be sent, and is not cut to size."""
+    """What is not a C long cannot be sent, and is not cut to size."""
     with pytest.raises(ValueError, match="no C long"):
         Standin(lambda _: answer).run(ask)
 

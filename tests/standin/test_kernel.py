@@ -144,7 +144,7 @@ def test_a_new_descriptor_is_the_callers_own(request_number: int, *, inheritable
 
 
 def test_other_ioctls_go_to_the_real_kernel() -> None:
-    """Only type byte 0xAE is filtered: a pipe still counts its bytes and is no terminal."""
+    """Only type byte 0xAE is filtered: a pipe still counts its bytes and is not a terminal."""
     reader, writer = os.pipe()
 
     def elsewhere() -> tuple[int, bool]:
@@ -201,7 +201,7 @@ def test_fcntl_takes_all_bits_for_eperm() -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc does")
 def test_libc_cuts_a_word_before_it_looks_for_an_errno() -> None:
-    """0xFFFFFFFF as a positive long is no errno to the kernel, but is to libc's ioctl."""
+    """0xFFFFFFFF as a positive long is not an errno to the kernel, but is to libc's ioctl."""
     standin = Standin(extensions({244: 0xFFFFFFFF}))
     assert standin.run(ask) == 0xFFFFFFFF
     with pytest.raises(OSError, match=rf"\[Errno (0|{errno.EPERM})\]"):  # 0 before glibc 2.34

@@ -87,7 +87,7 @@ def test_a_killed_caller_needs_no_answer() -> None:
         return 3
 
     with pytest.raises(subprocess.CalledProcessError, match="SIGKILL"):
-        Standin(script).run(child)
+        Standin(script, shared=True).run(child)
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")

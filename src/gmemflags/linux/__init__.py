@@ -3,8 +3,8 @@
 Nothing is asked or opened when this package is imported.
 """
 
-from gmemflags._learn import ProbeReport
+from gmemflags._learn import CheckedRule, Observation, ProbeReport, RuleState
 from gmemflags.linux._kvm import Kvm, Vm
 from gmemflags.linux._probe import probe
 
-__all__ = ["Kvm", "ProbeReport", "Vm", "probe"]
+__all__ = ["CheckedRule", "Kvm", "Observation", "ProbeReport", "RuleState", "Vm", "probe"]

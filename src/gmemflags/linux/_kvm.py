@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable
-from errno import EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENXIO, EPERM
+from errno import EBADF, EINVAL, ENOENT, ENOTTY
+from time import time
 from types import TracebackType
 from typing import NoReturn, Self, cast
 from warnings import warn
@@ -22,22 +23,24 @@ from gmemflags._catalog import Scope
 from gmemflags._create import VmBackend, create
 from gmemflags._exceptions import (
     CapabilityQueryError,
+    InvalidMaskError,
     KvmUnavailableError,
     Unavailable,
+    quote,
     safe_repr,
 )
 from gmemflags._host import Backend, HostFacts
+from gmemflags._masks import read_long
 from gmemflags._resolve import Resolution
-from gmemflags._rules import architecture
-from gmemflags.linux._ioctl import Ioctl, multiarch, none_bits, system_ioctl
-
-_OPEN_REASONS = {
-    **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
-    **dict.fromkeys((EACCES, EPERM), Unavailable.NO_PERMISSION),
-    EISDIR: Unavailable.NOT_KVM,
-}
-_CREATE_REASONS = {EINVAL: Unavailable.NO_VM, EBADF: Unavailable.NOT_KVM}
-
+from gmemflags._rules import architecture, vm_type_alone
+from gmemflags.linux._advice import (
+    UNTOLD,
+    cannot_create,
+    cannot_open,
+    in_container,
+    not_the_device,
+)
+from gmemflags.linux._ioctl import CREATE_FILE, IOCTL, NONE_BITS, Ioctl, checked_descriptor
 
 
 def open_descriptor(fd: object) -> int:
@@ -45,14 +48,30 @@ def open_descriptor(fd: object) -> int:
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
     raise KvmUnavailableError(
-        EBADF, "an int in [0, 2**31) is needed", f"{safe_repr(fd)} as a descriptor", Unavailable.NOT_KVM
+        EBADF,
+        "an int in [0, 2**31) is needed",
+        f"{safe_repr(fd)} as a descriptor",
+        Unavailable.NOT_KVM,
     )
 
 
 def facts(vm_type: int | None = None) -> HostFacts:
-    """What uname says of this host, and the VM type that is known."""
+    """What uname says of this host, and the VM type that is known, without an address size."""
     system = os.uname()
-    return HostFacts(kernel=system.release, machine=system.machine, vm_type=vm_type)
+    host = HostFacts(
+        _text(system.release), _text(system.machine), vm_type, name=_text(system.nodename)
+    )
+    if vm_type is None:
+        return host
+    return evolve(host, vm_type=vm_type_alone(vm_type, system.machine))
+
+
+def _text(value: str) -> str:
+    # A name that is not UTF-8 is shown by its bytes: half a surrogate pair fits into no record.
+    return os.fsencode(value).decode(errors="backslashreplace")
+
+
+_CHECK_EXTENSION = uapi.KVM_CHECK_EXTENSION | NONE_BITS
 
 
 class Descriptor(Backend):
@@ -66,8 +85,7 @@ class Descriptor(Backend):
         self._owned = owned
         self._origin = origin
         self._host = host
-        self._ioctl = system_ioctl()
-        self._check_extension = uapi.KVM_CHECK_EXTENSION | none_bits(multiarch())
+        self._ioctl = IOCTL
 
     @property
     def origin(self) -> str:
@@ -76,8 +94,8 @@ class Descriptor(Backend):
 
     @property
     def host(self) -> HostFacts:
-        """Kernel and machine of this host as uname gives them, and the VM's type."""
-        return self._host
+        """What uname says of this host, the VM's type, and the time now."""
+        return evolve(self._host, time=int(time()))
 
     def fileno(self) -> int:
         """The descriptor, -1 once it is closed."""
@@ -93,7 +111,7 @@ class Descriptor(Backend):
         if type(number) is not int or not 0 <= number < 1 << 31:
             raise ValueError(f"{safe_repr(number)} is not the number of a capability")
         try:
-            return self._ioctl(self._fd, self._check_extension, number)
+            return self._ioctl(self._fd, _CHECK_EXTENSION, number)
         except OSError as error:
             raise CapabilityQueryError(
                 error.errno or 0, error.strerror or "", number, self._origin
@@ -131,13 +149,13 @@ class Descriptor(Backend):
 
 
 def caller(descriptor: Descriptor) -> Ioctl:
-    """The ioctl of a descriptor, for the modules of this room."""
-    return descriptor._ioctl  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
+    """The ioctl of a descriptor, for the modules of this package."""
+    return descriptor._ioctl  # pyright: ignore[reportPrivateUsage]  # not for users
 
 
 def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:
     """One KVM ioctl that takes a number or nothing; raises OSError."""
-    return caller(descriptor)(descriptor.fileno(), request | none_bits(multiarch()), argument)
+    return caller(descriptor)(descriptor.fileno(), request | NONE_BITS, argument)
 
 
 def api_version(descriptor: Descriptor) -> int:
@@ -155,64 +173,129 @@ class Kvm(Descriptor):
     def open(cls, path: str | os.PathLike[str] = "/dev/kvm") -> Self:
         """Open the KVM device.
 
+        Args:
+            path: The device.
+
         Raises:
             KvmUnavailableError: Its ``reason`` tells a missing device, a missing permission and a
-                file that is not KVM apart.
+                file that is not KVM apart; its ``remedy`` says what to do on this machine.
         """
         name = os.fsdecode(path)
+        kvm = cls(-1, name, facts(), owned=True)
         try:
-            fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+            kvm._fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)  # ours
         except OSError as error:
-            reason = _OPEN_REASONS.get(error.errno or 0, Unavailable.FAILED)
-            raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", name or "''", reason
+            raise cannot_open(
+                error,
+                name or "''",
+                kvm.host.machine,
+                root=os.geteuid() == 0,
+                container=in_container(),
             ) from None
         except ValueError as error:  # a NUL in the name
             raise KvmUnavailableError(
                 ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
             ) from None
-        return _checked(cls(fd, name, facts(), owned=True))
+        return kvm._checked()  # ours
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Use an open descriptor of /dev/kvm, which stays the caller's.
 
+        Args:
+            fd: The descriptor.
+
         Raises:
             KvmUnavailableError: It is not such a descriptor.
         """
         origin = f"KVM descriptor {open_descriptor(fd)}"
-        return _checked(cls(fd, origin, facts(), owned=False))
+        return cls(fd, origin, facts(), owned=False)._checked()  # ours
+
+    def _checked(self) -> Self:
+        # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
+        try:
+            version = api_version(self)
+        except OSError as error:
+            problem = not_the_device(error, self.origin, self.fileno())
+            self.close()
+            raise problem from None
+        if version != uapi.KVM_API_VERSION:
+            self.close()
+            raise _other_version(version, self.origin)
+        return self
 
     @property
     def scope(self) -> Scope:
         """``Scope.SYSTEM``."""
         return Scope.SYSTEM
 
-    def create_vm(self, vm_type: int = 0) -> Vm:
-        """Make an empty VM of a type that KVM_CAP_VM_TYPES lists; 0 is the default type.
+    def recheck(self) -> None:
+        """See :meth:`gmemflags.Backend.recheck`: one ioctl if the descriptor was passed in."""
+        if self._owned:
+            return
+        try:
+            version = api_version(self)
+        except OSError as error:
+            if error.errno in (ENOTTY, EINVAL):
+                raise not_the_device(error, self.origin, self.fileno()) from None
+            return  # whoever asks for a capability gets the same error
+        if version != uapi.KVM_API_VERSION:
+            raise _other_version(version, self.origin)
 
-        On arm64 the guest's physical address space is made as large as KVM's default, 40 bits,
-        or as the host allows if that is less (Documentation/virt/kvm/api.rst 4.2, v6.18).
+    def create_vm(self, vm_type: int = 0, ipa_bits: int | None = None) -> Vm:
+        """Make an empty VM.
+
+        Args:
+            vm_type: A type that KVM_CAP_VM_TYPES lists; 0 is the default type. One that the host
+                takes and does not list is unknown in the VM's facts, because some kernels
+                (riscv) do not look at it.
+            ipa_bits: On arm64, the bits of the guest's physical address space. If it is left out,
+                they are KVM's default of 40, or as many as the host allows if that is fewer.
 
         Raises:
             KvmUnavailableError: The host makes no such VM.
             CapabilityQueryError: On arm64, the host does not say how large the space may be.
+            ValueError: ``ipa_bits`` is not an int in [1, 256), or the machine is not arm64.
+
+        Source: Documentation/virt/kvm/api.rst 4.2, v6.18; KVM_VM_TYPE_ARM_IPA_SIZE_MASK in
+        include/uapi/linux/kvm.h, v7.3.
         """
-        argument = number = _plain(vm_type)
+        number = _plain(vm_type)
         what = f"VM of type {safe_repr(vm_type if number < 0 else number)} on {self.origin}"
-        if not 0 <= number < 1 << 32:
-            raise KvmUnavailableError(EINVAL, os.strerror(EINVAL), what, Unavailable.NO_VM)
-        if architecture(self.host.machine or "") == "aarch64":
-            size = self.check_extension(uapi.KVM_CAP_ARM_VM_IPA_SIZE)
-            argument |= size if 0 < size < 40 else 0
+        arm64 = architecture(self.host.machine or "") == "aarch64"
+        if not 0 <= number < 1 << 32 or (arm64 and number & _ARM_IPA_SIZE_MASK):
+            size = "bits 7:0 are the address size on arm64: give it as ipa_bits" if arm64 else ""
+            problem = os.strerror(EINVAL)
+            raise KvmUnavailableError(EINVAL, problem, what, Unavailable.NO_VM, size)
+        size_bits = self._address_bits(ipa_bits, arm64=arm64)
+        listed = self._listed_types() if number else 0
+        host = evolve(self.host, vm_type=None if number and not listed >> number & 1 else number)
+        vm = Vm(-1, what, host, owned=True)
         try:
-            fd = plain_call(self, uapi.KVM_CREATE_VM, argument)
+            made = plain_call(self, uapi.KVM_CREATE_VM, number | size_bits)
+            vm._fd = checked_descriptor(made, self.fileno())  # ours
         except OSError as error:
-            reason = _CREATE_REASONS.get(error.errno or 0, Unavailable.FAILED)
-            raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", what, reason
-            ) from None
-        return Vm(fd, what, evolve(self.host, vm_type=number), owned=True)
+            raise cannot_create(error, what, number, listed, ipa_bits) from None
+        return vm
+
+    def _address_bits(self, wanted: int | None, *, arm64: bool) -> int:
+        # Bits 7:0 of the argument; 0 stands for 40, which is EINVAL on hosts with fewer.
+        if wanted is None:
+            allowed = self.check_extension(uapi.KVM_CAP_ARM_VM_IPA_SIZE) if arm64 else 0
+            return allowed if 0 < allowed < 40 else 0
+        if not arm64:
+            machine = quote(self.host.machine or "unknown")
+            raise ValueError(f"ipa_bits is for arm64, and this machine is {machine}: leave it out")
+        if type(wanted) is not int or not 0 < wanted <= _ARM_IPA_SIZE_MASK:
+            raise ValueError(f"ipa_bits must be an int in [1, 256), not {safe_repr(wanted)}")
+        return wanted
+
+    def _listed_types(self) -> int:
+        # The mask of types that the host lists; 0 if it does not say.
+        try:
+            return read_long(self.check_extension(uapi.KVM_CAP_VM_TYPES))[0]
+        except (CapabilityQueryError, InvalidMaskError):
+            return 0
 
 
 class Vm(Descriptor, VmBackend):
@@ -225,34 +308,35 @@ class Vm(Descriptor, VmBackend):
     def from_fd(cls, fd: int, vm_type: int | None = None) -> Self:
         """Use an open VM descriptor, which stays the caller's.
 
-        ``vm_type`` is what KVM_CREATE_VM was given, if known: some rules speak of some types
-        only.
+        Args:
+            fd: The descriptor.
+            vm_type: What KVM_CREATE_VM was given, if known: some rules speak of some types only,
+                and no ioctl tells it. An address size of arm64 in it does not count.
 
         Raises:
             KvmUnavailableError: It is not a VM; /dev/kvm in particular.
             CapabilityQueryError: KVM does not answer, as in another process than the VM's creator.
-            TypeError: ``vm_type`` is not an int.
+            TypeError: ``vm_type`` is not an int in [0, 2**64).
         """
         origin = f"VM descriptor {open_descriptor(fd)}"
         vm = cls(fd, origin, facts(vm_type), owned=False)
         try:
-            api_version(vm)
+            version = api_version(vm)
         except OSError as error:
-            if error.errno not in (ENOTTY, EINVAL, EBADF):
-                number = uapi.KVM_CAP_GUEST_MEMFD
+            number = error.errno or 0
+            if number in UNTOLD:
                 raise CapabilityQueryError(
-                    error.errno or 0, error.strerror or "", number, origin
+                    number, error.strerror or "", uapi.KVM_CAP_GUEST_MEMFD, origin
                 ) from None
         else:
-            problem = "this is /dev/kvm itself, which answers for any VM and for none"
-            raise KvmUnavailableError(EINVAL, problem, origin, Unavailable.NOT_KVM)
+            raise _other_version(version, origin)
         try:
             vm.check_extension(uapi.KVM_CAP_GUEST_MEMFD)
         except CapabilityQueryError as error:
-            if error.errno not in (ENOTTY, EINVAL, EBADF):
+            if error.errno in UNTOLD:
                 raise
             raise KvmUnavailableError(
-                error.errno, error.strerror or "", origin, Unavailable.NOT_KVM
+                error.errno or 0, error.strerror or "", origin, Unavailable.NOT_KVM
             ) from None
         return vm
 
@@ -262,20 +346,27 @@ class Vm(Descriptor, VmBackend):
         return Scope.VM
 
     def recheck(self) -> None:
-        """See :meth:`gmemflags.Backend.recheck`."""
-        try:
-            api_version(self)
-        except OSError:
+        """See :meth:`gmemflags.Backend.recheck`: one ioctl if the descriptor was passed in."""
+        if self._owned:
             return
-        problem = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
-        raise KvmUnavailableError(EINVAL, problem, self.origin, Unavailable.NOT_KVM)
+        try:
+            version = api_version(self)
+        except OSError:
+            return  # as a VM does; if it is none, whoever asks for a capability gets an error
+        raise _other_version(version, self.origin)
 
     def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
         """Create a guest_memfd of ``size`` bytes and return its descriptor, close-on-exec.
 
-        ``flags`` is a Resolution or any mask: the kernel is the judge. ``size`` is a positive
-        multiple of the page size below 2**63. The file belongs to this VM alone and keeps it
-        alive. As with ``os.memfd_create``, the caller closes it.
+        The file belongs to this VM alone and keeps it alive. As with ``os.memfd_create``, the
+        caller closes it. The kernel makes it without close-on-exec, which is set before any other
+        thread of Python can run. What remains is a window of about a microsecond for a thread that
+        forks in foreign code (``os.system``, a C library); on a free-threaded build of Python it
+        is open for all threads, so start no child there while another thread creates.
+
+        Args:
+            size: In bytes: a positive multiple of the page size below 2**63.
+            flags: A Resolution, or any mask: the kernel is the judge.
 
         Raises:
             GuestMemfdCreateError: With the kernel's errno and what it means here.
@@ -284,30 +375,27 @@ class Vm(Descriptor, VmBackend):
 
         Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
         """
-        return create(self, size, flags, creator(self, size))
+        return create(self, size, flags, lambda mask: creator(self, size)(mask))
 
 
 def creator(vm: Vm, size: int) -> Callable[[int], int]:
     """A function that makes guest_memfd files of one size on one VM, all with one buffer.
 
-    It takes a mask and returns a new descriptor, close-on-exec; raises OSError.
+    It takes a mask and returns a new descriptor, close-on-exec; raises OSError. It belongs to one
+    thread. See :meth:`Vm.create_guest_memfd` for when a child can inherit the file.
     """
     # struct kvm_create_guest_memfd: u64 size, u64 flags, u64 reserved[6], which stay zero.
     struct = array("Q", [size, 0, 0, 0, 0, 0, 0, 0])
     address, _ = struct.buffer_info()
-    ioctl = caller(vm)
 
     def call(mask: int) -> int:
         struct[1] = mask
-        fd = ioctl(vm.fileno(), uapi.KVM_CREATE_GUEST_MEMFD, address)
-        try:
-            os.set_inheritable(fd, False)  # noqa: FBT003  # the standard library's own form
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
+        return CREATE_FILE(vm.fileno(), uapi.KVM_CREATE_GUEST_MEMFD, address)
 
     return call
+
+
+_ARM_IPA_SIZE_MASK = 0xFF
 
 
 def _plain(vm_type: object) -> int:
@@ -316,20 +404,9 @@ def _plain(vm_type: object) -> int:
     return int(cast("int", vm_type)) if good else -1
 
 
-def _checked(kvm: _Kvm) -> _Kvm:
-    # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
-    try:
-        version = api_version(kvm)
-    except OSError as error:
-        kvm.close()
-        denied = error.errno in (EACCES, EPERM)
-        reason = Unavailable.NO_PERMISSION if denied else Unavailable.NOT_KVM
-        raise KvmUnavailableError(
-            error.errno or 0, error.strerror or "", kvm.origin, reason
-        ) from None
+def _other_version(version: int, origin: str) -> KvmUnavailableError:
+    # What answers KVM_GET_API_VERSION is no VM, and is /dev/kvm only if it says 12.
+    problem = f"its API version is {version}, not {uapi.KVM_API_VERSION}"
     if version == uapi.KVM_API_VERSION:
-        return kvm
-    kvm.close()
-    raise KvmUnavailableError(
-        EINVAL, f"its API version is {version}, not 12", kvm.origin, Unavailable.NOT_KVM
-    )
+        problem = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
+    return KvmUnavailableError(EINVAL, problem, origin, Unavailable.NOT_KVM)

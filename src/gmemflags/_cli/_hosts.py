@@ -1,1 +1,0 @@
-from gmemflags.testing import hosts as HOSTS

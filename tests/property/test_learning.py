@@ -1,0 +1,302 @@
+"""Learning against brute force, at each stage: what rules allow and claim; none is idle."""
+
+import errno
+from collections.abc import Callable, Iterable
+from itertools import product
+
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from gmemflags import (
+    Always,
+    Excludes,
+    Never,
+    Prerequisites,
+    Request,
+    Requires,
+    Rule,
+    Stage,
+    bits,
+    lint,
+    resolve,
+)
+from gmemflags.linux import Observation, ProbeReport
+from tests.probing import Judge, always, excludes, never, reported, requires, subsets, swept, tree
+from tests.property.hidden import StagedKernel, kernels, staged_kernels
+
+TREE = tree(*"ABCDEFGH")
+Holds = Callable[[int], bool]
+
+SIX = subsets(0b11_1111)
+_OTHER = errno.ENOMEM
+_ANSWERS = (0, 0, 0, errno.EINVAL, errno.EINVAL, errno.EINVAL, _OTHER)
+_TOUCHES = (0, 0, 0, errno.EFAULT, errno.EFAULT, errno.ENODEV, _OTHER)
+observations = st.one_of(
+    st.builds(Observation, st.sampled_from(_ANSWERS)),
+    st.builds(Observation, st.just(0), st.sampled_from(_ANSWERS)),
+    st.builds(Observation, st.just(0), st.just(0), st.sampled_from(_TOUCHES)),
+)
+# What was seen of six bits, some of them listed: anything, so also what no kernel would do.
+partial = st.builds(
+    reported,
+    st.just(TREE),
+    st.sampled_from(SIX),
+    st.dictionaries(st.sampled_from(SIX), observations, max_size=40),
+)
+
+
+def swept_stages(kernel: StagedKernel) -> ProbeReport:
+    """The report of a kernel of which everything was tried."""
+    return swept(TREE, kernel.listed, kernel.create, kernel.bind, kernel.access)
+
+
+reports = st.one_of(
+    partial,
+    kernels.map(lambda kernel: swept(TREE, *kernel)),
+    staged_kernels.map(swept_stages),
+)
+
+# A, B and C require each other, as far as refusals show: A and B, B and C, but not A and C.
+RING_IN_PART = reported(TREE, 0b111, {0: 0, 0b111: 0, 0b101: 22, 0b010: 22})
+# A and B come together only; that they exclude C is seen of B alone.
+CLASS_IN_PART = reported(TREE, 0b111, {0: 0, 0b011: 0, 0b100: 0, 0b001: 22, 0b010: 22, 0b110: 22})
+# A requires C, B requires D, and C excludes D: so A excludes B, which is seen as well.
+SQUARE_IN_PART = reported(
+    TREE, 0xF, {0: 0, 0b0100: 0, 0b1000: 0, 0b0101: 0, 0b1010: 0, 0b0011: 22, 0b1100: 22}
+)
+
+
+def in_part(test: Callable[[ProbeReport], None]) -> Callable[[ProbeReport], None]:
+    """Try the reports above as well, besides random ones."""
+    for report in (RING_IN_PART, CLASS_IN_PART, SQUARE_IN_PART):
+        test = example(report)(test)
+    return settings(max_examples=50)(given(reports)(test))
+
+
+def allowed(rules: Iterable[Rule]) -> Holds:
+    """Whether a mask breaks none of these rules."""
+    listed = tuple(rules)
+    return lambda mask: all(rule.holds(mask) for rule in listed)
+
+
+def at(report: ProbeReport, stage: Stage) -> list[Rule]:
+    """The rules that were learned at one stage."""
+    return [rule for rule in report.rules if rule.stage is stage]
+
+
+def fails(report: ProbeReport, stage: Stage) -> set[int]:
+    """The masks that fail at a stage, but for those that are refused because of unlisted bits."""
+    known = report.support.mask
+    for mask in report.works(Stage.CREATE):
+        known |= mask
+    return {mask for mask in report.fails(stage) if not mask & ~known}
+
+
+@given(staged_kernels)
+def test_rules_of_each_stage_are_learned_back_exactly(kernel: StagedKernel) -> None:
+    """Rules and failing masks say what the hidden rules say, of all that came that far."""
+    report = swept_stages(kernel)
+    assert report.complete
+    assert not report.undetermined
+    came = set(subsets(kernel.listed))
+    for stage in Stage:
+        hidden, found = allowed(kernel.rules[stage]), allowed(at(report, stage))
+        came -= report.not_mappable if stage is Stage.ACCESS else set()
+        through = {mask for mask in came if hidden(mask)}
+        odd = report.unexplained & report.fails(stage)
+        assert {mask for mask in came if found(mask)} - odd == through
+        came = through
+
+
+@given(kernels)
+def test_rules_and_refused_masks_allow_exactly_what_works(kernel: tuple[int, Judge]) -> None:
+    """Over all subsets of the listed bits, for kernels without any order, too."""
+    listed, judge = kernel
+    report = swept(TREE, listed, judge)
+    holds = allowed(report.rules)
+    says = {mask for mask in subsets(listed) if holds(mask)} - report.unexplained
+    assert says == {mask for mask in subsets(listed) if not judge(mask)}
+
+
+@in_part
+def test_no_rule_contradicts_an_observation(report: ProbeReport) -> None:
+    """Whatever was seen, also in part."""
+    for rule in report.rules:
+        assert all(rule.holds(mask) for mask in report.works(rule.stage))
+
+
+@in_part
+def test_every_rule_has_a_witness(report: ProbeReport) -> None:
+    """Some mask that fails at its stage breaks it; other errnos bear witness to nothing."""
+    for rule in report.rules:
+        assert any(not rule.holds(mask) for mask in fails(report, rule.stage))
+
+
+@in_part
+def test_unexplained_are_the_failing_masks_that_no_rule_forbids(report: ProbeReport) -> None:
+    """No more and no fewer."""
+    rest: set[int] = set()
+    for stage in Stage:
+        rest |= set(filter(allowed(at(report, stage)), fails(report, stage)))
+    assert report.unexplained == rest
+
+
+@in_part
+def test_what_is_said_of_every_mask_holds_for_those_that_cannot_be_mapped(
+    report: ProbeReport,
+) -> None:
+    """A file without flags cannot be mapped, and nothing is wrong with it."""
+    for rule in report.rules:
+        if rule.stage is Stage.ACCESS and isinstance(rule, (Always, Never)):
+            assert all(rule.holds(mask) for mask in report.not_mappable)
+
+
+def pairwise(report: ProbeReport) -> list[Rule]:
+    """The rules that were learned about one flag or two."""
+    return [rule for rule in report.rules if not getattr(rule, "any_of", ())]
+
+
+def claims(report: ProbeReport, stage: Stage) -> list[Holds]:
+    """By brute force: each fact about one bit or two that holds at a stage, with a witness."""
+    works, failing = report.works(stage), fails(report, stage)
+    seen = [bit for bit in bits(0xFF) if any(mask & bit for mask in works)]
+    dead = [bit for bit in bits(0xFF) if bit not in seen and report.complete]
+    facts: list[Holds] = [
+        *(lambda mask, a=a: not mask & a for a in dead),
+        *(lambda mask, a=a: bool(mask & a) for a in seen),
+        *(lambda mask, a=a, b=b: not mask & a or bool(mask & b) for a, b in product(seen, seen)),
+        *(
+            lambda mask, a=a, b=b: not (mask & a and mask & b)
+            for a, b in product(seen, seen)
+            if a < b
+        ),
+    ]
+    return [
+        fact
+        for fact in facts
+        if all(fact(mask) for mask in works) and any(not fact(mask) for mask in failing)
+    ]
+
+
+@in_part
+def test_every_fact_about_one_flag_or_two_follows_from_the_rules(report: ProbeReport) -> None:
+    """All Requires, Excludes, Always and Never that hold and have a witness."""
+    assume(not report.not_mappable)
+    for stage in Stage:
+        holds = allowed(rule for rule in pairwise(report) if rule.stage <= stage)
+        for fact in claims(report, stage):
+            assert all(fact(mask) for mask in subsets(0xFF) if holds(mask))
+
+
+@in_part
+def test_nothing_is_said_of_an_undetermined_flag(report: ProbeReport) -> None:
+    """A rule about a flag that was in no mask created would be a guess, until all was tried."""
+    for rule in report.rules:
+        for operand in rule.operands:
+            assert not operand & report.undetermined
+
+
+def equivalents(holds: Holds, bit: int) -> int:
+    """The bits that are in exactly those masks that ``bit`` is in."""
+    masks = [mask for mask in subsets(0xFF) if holds(mask)]
+    return sum(
+        other
+        for other in bits(0xFF)
+        if all(bool(mask & bit) == bool(mask & other) for mask in masks)
+    )
+
+
+def weaker(rule: Rule, holds: Holds) -> list[Rule]:
+    """``rule`` with one flag less in its last operand, or one class of equivalent flags."""
+    if isinstance(rule, Requires):
+        parts = {rule.all_of & equivalents(holds, bit) for bit in bits(rule.all_of)}
+        return [requires(rule.flag, rule.all_of & ~part) for part in parts]
+    if isinstance(rule, Excludes):
+        parts = {rule.b & equivalents(holds, bit) for bit in bits(rule.b)}
+        return [excludes(rule.a, rule.b & ~part) for part in parts]
+    if isinstance(rule, Always):
+        return [always(rule.all_of & ~bit) for bit in bits(rule.all_of)]
+    assert isinstance(rule, Never)
+    return [never(rule.mask & ~bit) for bit in bits(rule.mask & 0xFF)]
+
+
+@in_part
+def test_no_part_of_a_rule_follows_from_the_others(report: ProbeReport) -> None:
+    """They are the transitive reduction: with any part left out, more masks are allowed."""
+    assume(not report.not_mappable)
+    for rule in pairwise(report):
+        same = [other for other in pairwise(report) if other.stage is rule.stage]
+        others = [other for other in same if other is not rule]
+        holds = allowed(same)
+        for less in weaker(rule, holds):
+            more = allowed([*others, less])
+            assert any(more(mask) and not holds(mask) for mask in subsets(0xFF))
+
+
+@in_part
+def test_no_any_of_rule_is_idle(report: ProbeReport) -> None:
+    """Without it a mask that fails would be allowed, and no alternative says more than it must."""
+    for rule in report.rules:
+        ways = getattr(rule, "any_of", ())
+        if ways:
+            others = [other for other in at(report, rule.stage) if other is not rule]
+            holds = allowed(others)
+            assert any(holds(mask) for mask in fails(report, rule.stage))
+            for way in ways:
+                near = [mask for mask in subsets(0xFF) if (way & ~mask).bit_count() == 1]
+                missing = {way & ~mask for mask in near if holds(mask)}
+                assert missing == set(bits(way))
+
+
+@in_part
+def test_any_of_tells_more_than_it_takes(report: ProbeReport) -> None:
+    """It has at most one alternative more than failing masks that it explains, and two at least."""
+    for rule in report.rules:
+        ways = getattr(rule, "any_of", ())
+        broken = sum(not rule.holds(mask) for mask in fails(report, rule.stage))
+        assert len(ways) <= broken + 1
+        assert len(ways) != 1
+
+
+@given(staged_kernels, st.data())
+def test_nothing_that_fails_is_ever_resolved(kernel: StagedKernel, data: st.DataObject) -> None:
+    """With the learned catalog, whatever the request, up to its stage."""
+    report = swept_stages(kernel)
+    host = report.support.under(report.as_catalog("learned"))
+    masks = st.sampled_from(subsets(0xFF))
+    until = data.draw(st.sampled_from(Stage), "until")
+    request = Request(
+        required=data.draw(masks, "required"),
+        preferred=data.draw(st.lists(masks, max_size=4), "preferred"),
+        forbidden=data.draw(masks, "forbidden"),
+        prerequisites=data.draw(st.sampled_from(Prerequisites), "prerequisites"),
+        until=until,
+    )
+    answer = resolve(host, request)
+    if answer.ok:
+        seen = report.observations[answer.mask]
+        assert [seen.at(stage) for stage in Stage if stage < until] == [0] * until
+        assert seen.at(until) == 0 or answer.mask in report.not_mappable
+
+
+@given(staged_kernels, st.sampled_from(Stage))
+def test_what_works_is_resolved(kernel: StagedKernel, until: Stage) -> None:
+    """The learned catalog refuses nothing that works."""
+    report = swept_stages(kernel)
+    host = report.support.under(report.as_catalog("learned"))
+    for mask in report.works(until):
+        assert resolve(host, Request(required=mask, until=until)).ok
+
+
+@given(kernels)
+def test_the_learned_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
+    """Lint has nothing to say of it but that no mask can hold what no mask holds."""
+    listed, judge = kernel
+    report = swept(TREE, listed, judge)
+    held = 0
+    for mask in report.works(Stage.CREATE):
+        held |= mask
+    assume(report.works(Stage.CREATE))
+    dead = [fault for fault in lint(report.as_catalog("learned")) if "no mask can hold" in fault]
+    assert list(lint(report.as_catalog("learned"))) == dead
+    assert len(dead) == len(bits(listed & ~held))
