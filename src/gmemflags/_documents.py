@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields
 from typing_extensions import ReadOnly, TypedDict
@@ -447,11 +447,13 @@ def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
         if parts[key] != value:
-            said, found = (
-                hex(part) if key == "mask" and part is not None else repr(part)
-                for part in (parts[key], value)
-            )
+            said, found = (_short(key, part) for part in (parts[key], value))
             raise Fault(f"the rest of the document says {found}, not {said}", key)
+
+
+def _short(key: str, part: object) -> str:
+    text = hex(part) if key == "mask" and isinstance(part, int) else repr(part)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
@@ -575,8 +577,7 @@ def _make_request(flag_names: Mapping[str, int], **parts: Any) -> Request:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    kind: Any = type(value)
-    return {field.name: getattr(value, field.name) for field in fields(kind)}
+    return {field.name: getattr(value, field.name) for field in fields(cast("Any", type(value)))}
 
 
 def _catalog_parts(catalog: Catalog) -> Parts:

@@ -192,6 +192,8 @@ def _names(names: Mapping[int, str]) -> Mapping[int, str]:
 
 def _check_others(support: Support) -> None:
     # What the catalog does not use must not speak of what it does use.
+    if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
+        raise ValueError("a Support of system scope has no VM type")
     catalog = support.catalog
     for bit, name in support.other_names.items():
         known = catalog.flags.bit_names.get(bit)
@@ -223,10 +225,7 @@ def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) 
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
     numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
-    if support.unused or support.other_names:
-        _check_others(support)
-    if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
-        raise ValueError("a Support of system scope has no VM type")
+    _check_others(support)
     for name in (*answers, *support.errors):
         if numbers.get(name) is None:
             problem = f"{quote(origin)} answered {quote(name)}, which has no number here"

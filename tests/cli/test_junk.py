@@ -42,6 +42,7 @@ def _arguments(chance: random.Random) -> list[str]:
     return argv
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("files")
 def test_nothing_that_is_typed_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """The status is 0 to 3; an error or warning is always two lines, and nothing is forged."""

@@ -113,10 +113,8 @@ def test_a_replay_gives_the_same_answer(resolution: Resolution) -> None:
 
 def strings(part: Any) -> list[str]:
     """Every text of a document."""
-    if isinstance(part, str):
-        return [part]
-    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-    return [text for each in inner for text in strings(each)]
+    inner: list[Any] = [container[key] for container, key in places(part)]
+    return [text for text in inner if isinstance(text, str)]
 
 
 @given(resolutions)

@@ -1,6 +1,7 @@
 """Pools in lines: numbers of broken ones, and what becomes of lines that give no host."""
 
 import json
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.records.sampled import SAMPLES, host
 
 GOOD = dumps(host(3, "@"))
 POOL = baseline([host(3, "@"), host(1, "b")])
-UNAVAILABLE = dumps(SAMPLES["unavailable"])  # type: ignore[call-overload]
+UNAVAILABLE = dumps(SAMPLES["unavailable"])
 
 
 def named(origin: str, line: str = GOOD) -> str:
@@ -92,7 +93,7 @@ def test_a_host_of_another_tree_is_told_by_number() -> None:
         each.catalog
         for each in load_lines([line], FIRECRACKER_SECRET_FREE)
         if isinstance(each, Support)
-    ] == [FIRECRACKER_SECRET_FREE]  # noqa: E501
+    ] == [FIRECRACKER_SECRET_FREE]
     with pytest.raises(CatalogError) as caught:
         list(load_lines([line, other], FIRECRACKER_SECRET_FREE, name="pool"))
     assert caught.value.problem == (
@@ -129,12 +130,7 @@ def test_a_text_file_that_is_not_utf_8(tmp_path: Path) -> None:
 
 def test_lines_are_read_as_they_are_asked_for() -> None:
     """Nothing is read ahead, so a pool may be endless."""
-
-    def endless() -> object:
-        while True:
-            yield GOOD
-
-    lines = load_lines(endless())  # type: ignore[arg-type]
+    lines = load_lines(repeat(GOOD))
     assert [next(lines), next(lines)] == [host(3, "@")] * 2
 
 

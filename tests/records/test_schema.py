@@ -57,5 +57,6 @@ def _objects(part: Any, name: str) -> Iterator[tuple[dict[str, Any], list[str]]]
         for key, inner in content.items():
             yield from _objects(inner, key)
     elif isinstance(part, list):
-        for inner in cast("list[Any]", part):
+        items: list[Any] = cast("Any", part)
+        for inner in items:
             yield from _objects(inner, "")

@@ -144,7 +144,7 @@ def facts(draw: st.DrawFn, scope: Scope) -> HostFacts:
         None if scope is Scope.SYSTEM else draw(st.none() | vm_types),
         name=draw(maybe_text),
         time=draw(_times),
-        extra=draw(st.just({}) | st.dictionaries(texts, _json, max_size=2)),
+        extra=draw(st.dictionaries(texts, _json, max_size=2)),
     )
 
 

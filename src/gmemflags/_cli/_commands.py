@@ -253,6 +253,7 @@ class Pool:
     files: Sequence[str]
     scope: Scope | None
     read: int = 0
+    chosen: int = 0
     bad: int = 0
     left_out: int = 0
     place: str = ""
@@ -272,14 +273,15 @@ class Pool:
                     if not self.read % _STEP:
                         self.out.progress(f"{self.read} records")
                     if _is_chosen(entry, self.args, self.scope):
+                        self.chosen += 1
                         yield entry
-                    else:
+                    elif self.args.scope or self.args.vm_type is not None or self.args.machine:
                         self.left_out += 1
         self.out.progress("")
         if self.bad:
             what = f"broken lines that were skipped: {self.bad}; records read: {self.read}"
             self.out.complain(what, "record these hosts again: they are missing from the answer")
-        if self.read == self.left_out:
+        if not self.chosen:
             raise self._nothing()
 
     def _records(self, file: BinaryIO, name: str) -> Iterator[Entry]:
@@ -825,11 +827,16 @@ _PRINT = "--json --verbose"
 _FILES = f"{WRITTEN}; - is standard input"
 _ONE_HOST = "a file with the records of one host; - is standard input"
 
+
+def _operand(metavar: str, nargs: str | None, text: str) -> Mapping[str, Any]:
+    return {"metavar": metavar, "nargs": nargs, "help": text}
+
+
 _COMMANDS = (
     Command(
         "show",
         "Show which guest_memfd flags a host lists, and for which type of VM.",
-        {"files": {"metavar": "FILE", "nargs": "*", "help": f"instead of a device: {_FILES}"}},
+        {"files": _operand("FILE", "*", f"instead of a device: {_FILES}")},
         f"{_WHO} {_CHOICE} {_TREE} --skip-bad {_PRINT}",
         ("gmemflags show", "gmemflags show --json >>hosts.jsonl", "gmemflags show hosts.jsonl"),
         _show,
@@ -838,12 +845,12 @@ _COMMANDS = (
         "check",
         "Check whether a host takes the flags you want, or each of many, and say why not.",
         {
-            "flags": {
-                "metavar": "FLAGS|FILE",
-                "nargs": "*",
-                "help": "required flags: names or masks, joined by | or a comma; 0 is none. A word"
-                f" with a dot or a slash is a file: {_FILES}",
-            }
+            "flags": _operand(
+                "FLAGS|FILE",
+                "*",
+                "required flags: names or masks, joined by | or a comma; 0 is none. A word with a"
+                f" dot or a slash is a file: {_FILES}",
+            )
         },
         f"{_REQUEST} {_WHO} {_CHOICE} {_TREE} --skip-bad --list {_PRINT}",
         (
@@ -869,12 +876,8 @@ _COMMANDS = (
         "compare",
         "Compare two hosts: may what runs on A run on B?",
         {
-            "a": {"metavar": "A", "help": _ONE_HOST},
-            "b": {
-                "metavar": "B",
-                "nargs": "?",
-                "help": f"{_ONE_HOST} (default: the device, or --host)",
-            },
+            "a": _operand("A", None, _ONE_HOST),
+            "b": _operand("B", "?", f"{_ONE_HOST} (default: the device, or --host)"),
         },
         f"{_WHO} {_CHOICE} {_TREE} --skip-bad {_PRINT}",
         ("gmemflags compare a.jsonl b.jsonl", "gmemflags compare a.jsonl --host linux-6.8-x86_64"),
@@ -883,7 +886,7 @@ _COMMANDS = (
     Command(
         "baseline",
         "Show what all hosts of a pool have, for each kind of host.",
-        {"files": {"metavar": "FILE", "nargs": "+", "help": _FILES}},
+        {"files": _operand("FILE", "+", _FILES)},
         f"{_CHOICE} {_TREE} --skip-bad {_PRINT}",
         ("gmemflags baseline hosts.jsonl", "gmemflags baseline --machine aarch64 hosts.jsonl"),
         _baseline,
@@ -891,13 +894,7 @@ _COMMANDS = (
     Command(
         "catalogs",
         "List the flags, numbers, rules and profiles of kernel trees.",
-        {
-            "name": {
-                "metavar": "NAME|FILE",
-                "nargs": "?",
-                "help": f"everything about one catalog: {', '.join(CATALOGS)}, or a JSON file",
-            }
-        },
+        {"name": _operand("NAME|FILE", "?", f"all about one: {', '.join(CATALOGS)}, or a file")},
         _PRINT,
         ("gmemflags catalogs", "gmemflags catalogs linux-mainline"),
         _catalogs,
