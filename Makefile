@@ -93,8 +93,8 @@ report: $(VENV)/test/.ready ## tell what runs with UNDER="coverage run -m" left 
 	$(TEST)/coverage report $(if $(filter $(EVERYTHING),$(MACHINE)),,--fail-under=0)
 
 .PHONY: header
-header: $(VENV)/header/.ready ## hold the numbers against a recent kernel's headers
-	ZIG_GLOBAL_CACHE_DIR="$(CURDIR)/.venv/zig" \
+header: $(VENV)/header/.ready ## hold the numbers against a kernel's headers, those in HEADERS=DIR
+	ZIG_GLOBAL_CACHE_DIR="$(CURDIR)/.venv/zig" HEADERS="$(HEADERS)" \
 	  $(VENV)/header/bin/python -m pytest --noconftest tests/header.py
 
 .PHONY: lint

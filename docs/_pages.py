@@ -97,7 +97,7 @@ def parts() -> dict[str, str]:
         "taken": ", ".join(f"{number} `{name}`" for number, name in numbers.TAKEN.items()) + ".",
         "calls": table(("call", "request"), [(f"`{c}`", f"`{vars(numbers)[c]:#x}`") for c in calls]),
         "errnos": table(
-            ("errno", "meaning"), [(f"{errorcode[n]} ({n})", m) for n, m in sorted(MEANINGS.items())]
+            ("errno", "meaning"), [(f"{errorcode.get(n, 'none')} ({n})", m) for n, m in sorted(MEANINGS.items())]
         ),
         "vm-types": table(
             ("machine", "type", "name"),

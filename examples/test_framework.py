@@ -3,8 +3,8 @@
     python examples/test_framework.py [FILE]
 
 FILE gets a record of each decision to skip, one a line, with all that it was decided from:
-`head -n 1 FILE | gmemflags replay` decides the first again. The hosts are tables, and this
-machine where it has a /dev/kvm.
+``gmemflags.records.loads`` reads one, and decides it again. The hosts are those that come with the
+library, and this machine where it has a /dev/kvm.
 """
 
 import sys
@@ -13,12 +13,25 @@ from pathlib import Path
 
 from attrs import evolve
 
-from gmemflags import MAINLINE, Capability, HostFacts, KvmUnavailableError, Need, Profile, Request, Resolution, Support, query, records, resolve
+from gmemflags import (
+    MAINLINE,
+    Capability,
+    KvmUnavailableError,
+    Need,
+    Profile,
+    Request,
+    Resolution,
+    Stage,
+    Support,
+    query,
+    records,
+    resolve,
+)
 from gmemflags import GuestMemfdFlag as F
 from gmemflags.linux import Kvm
-from gmemflags.testing import FakeBackend
+from gmemflags.testing import hosts
 
-USER_MEMORY2 = Need(Capability.USER_MEMORY2)
+USER_MEMORY2 = Need(Capability.USER_MEMORY2, why="A slot of memory has a file.")
 
 # What each test needs: the flags, and the other capabilities without which they are of no use.
 TESTS = {
@@ -31,8 +44,8 @@ TESTS = {
     ),
     "test_mmap_of_private_is_sigbus": Profile(
         "mmap-only",
-        Request(required=F.MMAP, forbidden=F.INIT_SHARED, needs=[USER_MEMORY2]),
-        "Memory that can be mapped and must not be touched.",
+        Request(required=F.MMAP, forbidden=F.INIT_SHARED, needs=[USER_MEMORY2], until=Stage.BIND),
+        "Memory that can be mapped, and whose every touch is a SIGBUS: that is the test.",
     ),
 }
 
@@ -40,7 +53,7 @@ TESTS = {
 def main(arguments: list[str]) -> None:
     """Decide for all hosts, print the plan, and record what was skipped."""
     skipped: list[Resolution] = []
-    for host in hosts():
+    for host in pool():
         print(host.origin)
         for test, profile in TESTS.items():
             answer = resolve(host, profile)
@@ -53,23 +66,16 @@ def main(arguments: list[str]) -> None:
         Path(file).write_text("".join(f"{records.dumps(answer)}\n" for answer in skipped))
 
 
-def hosts() -> Iterator[Support]:
-    """The machines of the pool."""
-    yield fake("x86-64, Linux 6.8, a default VM", {231: 1}, "x86_64", 0)
-    yield fake("x86-64, Linux 6.18, a default VM", {231: 1, 234: 1, 244: 3}, "x86_64", 0)
-    yield fake("x86-64, Linux 6.18, SNP", {231: 1, 233: 8, 234: 1, 244: 1}, "x86_64", 4)
-    yield fake("arm64, Linux 6.18", {231: 1, 234: 1, 244: 3}, "aarch64", 0)
+def pool() -> Iterator[Support]:
+    """The VMs of all hosts."""
+    for host in hosts.values():
+        for vm_type in host.on_vm:
+            yield query(host.vm(vm_type))
     try:
         with Kvm.open() as kvm, kvm.create_vm() as vm:
             yield evolve(query(vm), origin="this machine")
     except KvmUnavailableError as error:
-        print(f"this machine: {error}")
-
-
-def fake(name: str, answers: dict[int, int], machine: str, vm_type: int) -> Support:
-    """What a host says whose answers are a table: by capability number, all others 0."""
-    facts = HostFacts(machine=machine, vm_type=vm_type)
-    return query(FakeBackend(answers, host=facts, origin=name))
+        print(f"this machine: {error}; {error.remedy}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 
 from gmemflags import Resolution, format_mask, query, records, resolve
 from gmemflags.linux import Vm
+from gmemflags.testing import hosts
 from tests.conftest import why_no_kvm
 from tests.probing import HiddenKernel, obeying, within
 from tests.standin.kernel import Standin
@@ -39,32 +40,27 @@ def test_allocate_writes_and_reads_back(vm: Vm) -> None:
     """On the real kernel: agreed on, explained line by line, created, mapped, written, read."""
     takes_both(vm)
     text = output("allocate.py")
-    assert text.startswith("granted: MMAP|INIT_SHARED (0x3) on VM of type 0 on /dev/kvm\n")
-    assert "\n  - INIT_SHARED (bit 1, 0x2) is granted: preferred and supported\n" in text
+    assert text.startswith("granted on VM of type 0 on /dev/kvm: profile fully-shared: MMAP|INIT_SHARED (0x3)\n")
+    assert "\n  - INIT_SHARED (bit 1, 0x2) is granted: required and supported\n" in text
     assert ", flags 0x3\nmapped: wrote and read back 'kernel'\n" in text
 
 
 def test_allocate_is_refused_what_a_default_vm_does_not_have(vm: Vm) -> None:
-    """The reason is named, and what to do without it."""
+    """The reason is named."""
     takes_both(vm)
     refusal = output("allocate.py").partition("\n\n")[2]
-    assert refusal.startswith(
-        "refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on VM of type 0 on /dev/kvm, and 0x8 is needed"
-    )
-    assert (
-        "\n  try: drop the need for KVM_CAP_MEMORY_ATTRIBUTES with 0x8, which gives no flag (0x0)\n"
-        in refusal
-    )
+    assert refusal.startswith("refused on VM of type 0 on /dev/kvm: profile private: ")
+    assert "KVM_CAP_MEMORY_ATTRIBUTES is 0x0, and 0x8 (PRIVATE) is needed" in refusal
 
 
 def test_allocate_without_kvm_shows_the_same_on_a_table() -> None:
-    """It says so, and ends well."""
+    """It says so and what to do, and ends well; the fake makes a file as well."""
     text = output("allocate.py", "/no/such/kvm")
-    why, _, rest = text.partition("The same on a host that is a table:\n\n")
+    why, _, rest = text.partition("The same on a VM that is a table:\n\n")
     assert why.startswith("/no/such/kvm: No such file or directory (errno 2, no-device); ")
-    assert rest.startswith("granted: MMAP|INIT_SHARED (0x3) on a fake host\n")
-    assert "created:" not in rest
-    assert "\n\nrefused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on a fake host" in rest
+    assert rest.startswith("granted on a fake host: profile fully-shared: MMAP|INIT_SHARED (0x3)\n")
+    assert ", flags 0x3\nmapped: wrote and read back 'kernel'\n" in rest
+    assert "\n\nrefused on a fake host: profile private: " in rest
 
 
 def allocated(listed: int) -> str:
@@ -77,18 +73,12 @@ def allocated(listed: int) -> str:
 
 
 @pytest.mark.usefixtures("standin")
-def test_allocate_does_not_touch_what_is_not_shared() -> None:
-    """It would be killed by SIGBUS."""
-    text = allocated(1)
-    assert "\n  - INIT_SHARED (bit 1, 0x2) is not supported: " in text
-    assert ", flags 0x1\nnot touched: " in text
-
-
-@pytest.mark.usefixtures("standin")
-def test_allocate_on_a_kernel_without_flags_is_refused() -> None:
-    """Nothing is created, and the reason is told."""
-    text = allocated(0)
-    assert text.startswith("refused: MMAP (bit 0, 0x1) is not supported: ")
+@pytest.mark.parametrize("listed", [0, 1, 2])
+def test_allocate_on_a_kernel_with_fewer_flags_is_refused(listed: int) -> None:
+    """Nothing is created that could not be touched, and the reason is told."""
+    text = allocated(listed)
+    assert text.startswith("refused on VM of type 0 on /dev/null: profile fully-shared: ")
+    assert "is not supported" in text.splitlines()[0]
     assert "created" not in text
 
 
@@ -105,6 +95,11 @@ def plans(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
+def vm_of(name: str, vm_type: int = 0) -> str:
+    """How the framework calls a VM of a known host."""
+    return hosts[name].vm(vm_type).origin
+
+
 def test_the_framework_runs_what_a_host_can() -> None:
     """Flags, and the other capabilities without which they are of no use."""
     plan = plans(output("test_framework.py"))
@@ -113,22 +108,22 @@ def test_the_framework_runs_what_a_host_can() -> None:
         for host, tests in plan.items()
     }
     shared = ["boot_shared", "boot_anywhere", "mmap_of_private_is_sigbus"]
-    assert runs["x86-64, Linux 6.8, a default VM"] == []
-    assert runs["x86-64, Linux 6.18, a default VM"] == runs["arm64, Linux 6.18"] == shared
-    assert runs["x86-64, Linux 6.18, SNP"] == ["boot_private", *shared[1:]]
+    assert runs[vm_of("linux-6.8-x86_64")] == []
+    assert runs[vm_of("linux-6.8-x86_64", 1)] == ["boot_private", "boot_anywhere"]
+    assert runs[vm_of("linux-6.18-x86_64")] == runs[vm_of("linux-6.18-aarch64")] == shared
+    assert runs[vm_of("linux-6.18-x86_64-confidential", 4)] == ["boot_private", *shared[1:]]
 
 
 def test_the_framework_tells_why_it_skips() -> None:
-    """Each reason names what is missing, and where."""
+    """Each reason names the profile, what is missing, and where."""
     plan = plans(output("test_framework.py"))
-    assert plan["x86-64, Linux 6.18, SNP"]["test_boot_shared"] == (
-        "skip refused: INIT_SHARED (bit 1, 0x2) is not supported: x86-64, Linux 6.18, SNP lists"
-        " MMAP (bit 0, 0x1)"
-    )
-    assert plan["x86-64, Linux 6.18, a default VM"]["test_boot_private"].startswith(
-        "skip refused: KVM_CAP_MEMORY_ATTRIBUTES is 0x0 on x86-64, Linux 6.18, a default VM"
-    )
-    skipped = plan["x86-64, Linux 6.8, a default VM"].values()
+    snp = vm_of("linux-6.18-x86_64-confidential", 4)
+    told = plan[snp]["test_boot_shared"]
+    assert told.startswith(f"skip refused on {snp}: profile fully-shared: ")
+    assert "INIT_SHARED (bit 1, 0x2) is not supported" in told
+    told = plan[vm_of("linux-6.18-x86_64")]["test_boot_private"]
+    assert "KVM_CAP_MEMORY_ATTRIBUTES is 0x0" in told
+    skipped = plan[vm_of("linux-6.7-x86_64")].values()
     assert all("has no guest_memfd" in what for what in skipped)
 
 
