@@ -145,6 +145,9 @@ class Backend(ABC):
     def check_extension(self, number: int) -> int:
         """The C long that the kernel returned for capability ``number``, unread.
 
+        Args:
+            number: The number of the capability.
+
         Raises:
             CapabilityQueryError: The call failed; an error is never returned as a number.
         """
@@ -273,6 +276,12 @@ class Support:
         TypeError: A field of another type.
         ValueError: An error and an answer to one capability, or an error of one that enumerates
             flags; a VM type at system scope.
+
+    >>> from gmemflags import query
+    >>> from gmemflags.testing import FakeBackend
+    >>> host = query(FakeBackend.narrow(0b11))
+    >>> hex(host.mask), str(host.flags), host.answer("KVM_CAP_VM_TYPES")
+    ('0x3', 'MMAP|INIT_SHARED', 1)
     """
 
     answers: Mapping[str, int] = field(converter=_by_name, hash=False, repr=mapping_repr)
@@ -335,12 +344,19 @@ class Support:
         return self.known_answer(name)
 
     def known_answer(self, name: str) -> int | None:
-        """The same for a name without ``KVM_CAP_``, which the catalog may not know."""
+        """The same for a name without ``KVM_CAP_``, which the catalog may not know.
+
+        Args:
+            name: A kernel name without ``KVM_CAP_``.
+        """
         raw = self.answers.get(name)
         return None if raw is None else read_long(raw)[0]
 
     def state(self, bit: int) -> BitState:
         """What the host says of one bit.
+
+        Args:
+            bit: A mask of exactly one bit.
 
         Raises:
             InvalidMaskError: ``bit`` is not exactly one bit, or a flag that the catalog calls
@@ -372,6 +388,9 @@ class Support:
         """The same answers, read under another tree's catalog.
 
         An answer counts only for a capability that has the same number there; the others are kept.
+
+        Args:
+            catalog: The catalog of the other tree.
 
         Raises:
             CatalogError: That tree gives a listed bit another name, or enumerates flags by a
@@ -453,6 +472,10 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     No number that the catalog does not hold is ever asked: another capability's answer would be
     read as flags. Kernels answer an error to some capabilities at system scope; where it is not
     one that enumerates flags, the error is kept, and that capability is not known.
+
+    Args:
+        backend: Who is asked: a Kvm, a Vm or a fake.
+        catalog: The tree that numbers the capabilities and names the bits.
 
     Raises:
         CapabilityQueryError: GUEST_MEMFD, GUEST_MEMFD_FLAGS or its upper half could not be asked.

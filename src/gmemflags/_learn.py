@@ -84,7 +84,11 @@ class Observation:
             raise ValueError("no stage can be tried after one that did not work")
 
     def at(self, stage: Stage) -> int | None:
-        """The errno of one stage, 0 if it worked, None if it was not tried."""
+        """The errno of one stage, 0 if it worked, None if it was not tried.
+
+        Args:
+            stage: The stage.
+        """
         return (self.create, self.bind, self.access)[stage]
 
 
@@ -170,13 +174,20 @@ class ProbeReport:
         return self.support.guest_memfd
 
     def works(self, stage: Stage) -> frozenset[int]:
-        """The masks that came through ``stage`` and all before it."""
+        """The masks that came through ``stage`` and all before it.
+
+        Args:
+            stage: The stage.
+        """
         return self._answered(stage, 0)
 
     def fails(self, stage: Stage) -> frozenset[int]:
         """The masks that came through the earlier stages, and whose flags fail at ``stage``.
 
         Other errnos than EINVAL, and EFAULT at ACCESS, say nothing of flags.
+
+        Args:
+            stage: The stage.
         """
         return self._answered(stage, _FAILS[stage])
 
@@ -294,6 +305,9 @@ class ProbeReport:
         contradict; of those that it does, what they say of other hosts. Where it is not known
         whether a rule speaks of this host, the rule stays, and may refuse what works here. Listed
         bits without a name are called ``BIT_n``.
+
+        Args:
+            name: The name of the new catalog.
 
         Raises:
             CatalogError: The report is not complete.
