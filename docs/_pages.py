@@ -9,16 +9,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
-from contextlib import redirect_stdout
-from doctest import DocTestParser
 from errno import errorcode
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from _pictures import layers, register, rules
 
-from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Catalog, bits, format_mask, query, records
+from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Catalog, format_mask, query, records
 from gmemflags import _mainline as numbers
 from gmemflags._create import MEANINGS
 from gmemflags._format import format_hosts, format_need, format_rule
@@ -33,7 +30,9 @@ _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTA
 def table(heads: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     """A Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines
+    )
 
 
 def catalog_tables(catalog: Catalog) -> str:
@@ -95,9 +94,12 @@ def parts() -> dict[str, str]:
         "mainline": catalog_tables(MAINLINE),
         "firecracker": catalog_tables(FIRECRACKER_SECRET_FREE),
         "taken": ", ".join(f"{number} `{name}`" for number, name in numbers.TAKEN.items()) + ".",
-        "calls": table(("call", "request"), [(f"`{c}`", f"`{vars(numbers)[c]:#x}`") for c in calls]),
+        "calls": table(
+            ("call", "request"), [(f"`{c}`", f"`{vars(numbers)[c]:#x}`") for c in calls]
+        ),
         "errnos": table(
-            ("errno", "meaning"), [(f"{errorcode.get(n, 'none')} ({n})", m) for n, m in sorted(MEANINGS.items())]
+            ("errno", "meaning"),
+            [(f"{errorcode.get(n, 'none')} ({n})", m) for n, m in sorted(MEANINGS.items())],
         ),
         "vm-types": table(
             ("machine", "type", "name"),
@@ -105,7 +107,7 @@ def parts() -> dict[str, str]:
         ),
         "hosts": table(("host", "source", "/dev/kvm", "VMs"), map(host_row, hosts.values())),
         "pythons": f"CPython {', '.join(pythons)}, on Linux.",
-        "raw-calls": table(("built for", "number of ioctl"), _ioctl._NR_IOCTL.items()),
+        "raw-calls": table(("built for", "number of ioctl"), _ioctl._NR_IOCTL.items()),  # noqa: SLF001  # shown as it is
         "documents": table(
             ("schema", "value"),
             [(f"`{k['properties']['schema']['const']}`", k["description"]) for k in documents],
@@ -123,19 +125,7 @@ def pictures() -> dict[str, str]:
         "register.svg": register(),
         "rules-mainline.svg": rules(MAINLINE),
         "rules-firecracker.svg": rules(FIRECRACKER_SECRET_FREE),
-        "rules-acme.svg": rules(example("docs/how-to/write-a-catalog.md", "ACME")),
     }
-
-
-def example(page: str, name: str) -> Any:
-    """The value that the examples of a page give to ``name`` first."""
-    known: dict[str, Any] = {}
-    for found in DocTestParser().get_examples((ROOT / page).read_text(encoding="utf-8")):
-        with redirect_stdout(StringIO()):
-            exec(compile(found.source, page, "single"), known)  # noqa: S102  # our own page
-        if name in known:
-            return known[name]
-    raise LookupError(f"{page} gives no value to {name}")
 
 
 def generated() -> dict[Path, str]:

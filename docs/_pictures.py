@@ -29,21 +29,19 @@ WIDTH = 640
 _STYLE = (
     "text{font:13px sans-serif;fill:#1a1a1a}.b{font-weight:700}.s{font-size:11px}"
     ".m{text-anchor:middle}.box{fill:#eef3fb;stroke:#5b7db1}.on{fill:#bcd3f5}"
-    ".line{fill:none;stroke:#333;stroke-width:1.4}.dash{stroke-dasharray:5 4}.head{fill:#333}"
+    ".line{fill:none;stroke:#333;stroke-width:1.4}.dash{stroke-dasharray:5 4}.head{fill:#333}.back{fill:#fff}"
 )
 
 
 def picture(title: str, height: float, parts: Iterable[str]) -> str:
     """A whole SVG file."""
+    area = f"-8 -8 {WIDTH + 16} {height + 16:g}"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{area}"><title>{escape(title)}</title>'
+    )
+    back = box(-8, -8, WIDTH + 16, height + 16, "back")
     return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -8 {WIDTH + 16} {height + 16:g}">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{_STYLE}</style>",
-            f'<rect x="-8" y="-8" width="{WIDTH + 16}" height="{height + 16:g}" rx="8" fill="#fff"/>',
-            *parts,
-            "</svg>\n",
-        ]
+        [head, f"<title>{escape(title)}</title><style>{_STYLE}</style>", back, *parts, "</svg>\n"]
     )
 
 
@@ -118,7 +116,7 @@ def rules(catalog: Catalog) -> str:
             style = "line dash" if dashed else "line"
             parts.append(f'<path d="M130,{low} H{x:g} V{high} H130" class="{style}"/>')
             parts.append(
-                text(133, high + 4, "×", "b")
+                text(133, high + 4, "\u00d7", "b")
                 if isinstance(rule, Excludes)
                 else f'<path d="M130,{high} l8,-4 v8 z" class="head"/>'
             )

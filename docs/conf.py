@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 import typing
 from collections import abc
@@ -10,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.ext.napoleon import Config
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import make_refnode
 
@@ -69,6 +71,7 @@ _STANDARD = {*dir(builtins), *dir(abc), *dir(typing), *sys.stdlib_module_names}
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", read_google_style)
+    app.connect("autodoc-process-signature", readable_defaults)
     app.connect("missing-reference", find)
     app.connect("env-check-consistency", check_complete)
 
@@ -81,9 +84,16 @@ def read_google_style(  # noqa: PLR0917  # as Sphinx calls it
     The extension itself would take what is before a colon in the text of a field for its type.
     """
     del app, options
-    kind = "method" if what in {"attribute", "property"} else what
-    config = Config(napoleon_use_rtype=False, napoleon_custom_sections=["Source"])
+    kind: Any = "method" if what in {"attribute", "property"} else what
+    config: Any = Config(napoleon_use_rtype=False, napoleon_custom_sections=["Source"])
     lines[:] = GoogleDocstring(lines, config, what=kind, name=name, obj=obj).lines()
+
+
+def readable_defaults(*event: Any) -> tuple[str, str] | None:
+    """The arguments of a class that attrs wrote, with "..." for a default that is made."""
+    *_, arguments, result = event
+    plain = re.sub(r"NOTHING|attr_dict\['\w+'\]\.default", "...", arguments or "")
+    return (plain, result) if arguments else None
 
 
 def find(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Any) -> Any:

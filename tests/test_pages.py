@@ -1,4 +1,4 @@
-"""What is generated into the pages is up to date, and every block of code is run or says why not."""
+"""What is generated in the pages is up to date, and every block of code is run or says why not."""
 
 import re
 import subprocess

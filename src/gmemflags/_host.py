@@ -379,7 +379,7 @@ class Support:
 
     @property
     def all_names(self) -> dict[int, str]:
-        """What the listed bits are called, by the catalog or in :attr:`other_names`."""
+        """What the listed bits are called, by the catalog or in ``other_names``."""
         names = self.catalog.flags.bit_names
         listed = {bit: names[bit] for bit in bits(self.mask) if bit in names}
         return dict(sorted({**self.other_names, **listed}.items()))
