@@ -124,7 +124,6 @@ def pictures() -> dict[str, str]:
         "layers.svg": layers(rows),
         "register.svg": register(),
         "rules-mainline.svg": rules(MAINLINE),
-        "rules-firecracker.svg": rules(FIRECRACKER_SECRET_FREE),
     }
 
 

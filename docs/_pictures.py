@@ -29,7 +29,8 @@ WIDTH = 640
 _STYLE = (
     "text{font:13px sans-serif;fill:#1a1a1a}.b{font-weight:700}.s{font-size:11px}"
     ".m{text-anchor:middle}.box{fill:#eef3fb;stroke:#5b7db1}.on{fill:#bcd3f5}"
-    ".line{fill:none;stroke:#333;stroke-width:1.4}.dash{stroke-dasharray:5 4}.head{fill:#333}.back{fill:#fff}"
+    ".line{fill:none;stroke:#333;stroke-width:1.4}.dash{stroke-dasharray:5 4}.head{fill:#333}"
+    ".back{fill:#fff}"
 )
 
 
