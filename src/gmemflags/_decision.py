@@ -74,12 +74,13 @@ def decide(support: Support, request: Request, steps: int = STEPS) -> Verdict:
                 return Verdict(negotiation, mask, (), budget.left)
             findings.append(Finding(Reason.ONLY_UPPER_BOUND))
             return Verdict(negotiation, None, tuple(findings), budget.left)
-    if support.guest_memfd:
-        conflict = _conflict(negotiation, request.required, budget)
-        if conflict is not None:
-            findings.append(conflict)
-    if not findings:  # there is no mask, and the budget ended before it was known why
-        raise NegotiationTooHardError(support.catalog.name, steps)
+    try:
+        conflict = _conflict(negotiation, request.required, budget) if support.guest_memfd else None
+    except OutOfSteps:
+        if not findings:  # there is no mask, and it is not known why
+            raise NegotiationTooHardError(support.catalog.name, steps) from None
+    else:
+        findings += [conflict] if conflict else []
     return Verdict(negotiation, None, tuple(findings), budget.left)
 
 
@@ -204,6 +205,8 @@ def _named_by(request: Request) -> int:
 def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | None:
     """Why no valid mask has all of ``must``, whether it is usable or not; None if one has.
 
+    Raises OutOfSteps if the budget ended before that was known.
+
     What is wrong with a bit by itself is another finding, so here ``must`` is taken as usable. The
     question is asked with more and more bits allowed: those that the request names, all that
     the host lists and the request allows, the forbidden ones too, every flag of the catalog. The
@@ -222,7 +225,7 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
                 found, must = (Reason.NO_VALID_MASK, may, fixed), 0
     except OutOfSteps:
         if found is None:
-            return None
+            raise
     if found is None:
         return None
     reason, may, fixed = found
@@ -245,7 +248,11 @@ def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int,
 
 
 def obstacle(support: Support, bit: int, until: Stage, budget: Budget) -> tuple[Rule, ...] | None:
-    """The rules because of which no valid mask of this host holds ``bit``; None if some does."""
+    """The rules because of which no valid mask of this host holds ``bit``; None if some does.
+
+    Raises:
+        OutOfSteps: The budget ended before that was known.
+    """
     request = Request(prerequisites=Prerequisites.ADD, until=until)
     negotiation = _negotiation(support, request)
     found = _conflict(negotiation, bit, budget)
@@ -277,7 +284,10 @@ def _bit_fate(verdict: Verdict, bit: int, groups: Sequence[Fate], budget: Budget
     if mask is None or role is Role.FORBIDDEN:
         return Fate(bit, role, bit_reason(negotiation, bit) or Reason.REQUEST_REFUSED)
     if not bit & mask:
-        reason, rules = _ungranted_bit(negotiation, mask, bit, groups, budget)
+        try:
+            reason, rules = _ungranted_bit(negotiation, mask, bit, groups, budget)
+        except OutOfSteps:
+            reason, rules = Reason.UNSETTLED, ()
         return Fate(bit, role, reason, rules)
     if bit & _granted(request, mask, request.preferred):
         return Fate(bit, role, Reason.GRANTED)
@@ -321,7 +331,10 @@ def _group_fate(verdict: Verdict, number: int, budget: Budget) -> Fate:
     reason = next(filter(None, faults), None)
     rules: tuple[Rule, ...] = ()
     if reason is None and mask is not None:
-        reason, rules = _ungranted_group(negotiation, mask, number, budget)
+        try:
+            reason, rules = _ungranted_group(negotiation, mask, number, budget)
+        except OutOfSteps:
+            reason = Reason.UNSETTLED
     return Fate(group, Role.GROUP, reason or Reason.REQUEST_REFUSED, rules)
 
 

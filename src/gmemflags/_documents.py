@@ -10,7 +10,7 @@ are called ``make_...`` take such parts and return the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
@@ -30,7 +30,7 @@ from gmemflags._explain import asked, listed
 from gmemflags._fleet import Baseline, Comparison, Lacking, Loss
 from gmemflags._format import format_rule
 from gmemflags._host import Answer, HostFacts, Support, support_of
-from gmemflags._learn import ProbeReport
+from gmemflags._learn import Observation, ProbeReport, RuleState
 from gmemflags._mainline import SHIPPED
 from gmemflags._masks import WORD, FlagWord, bits, flag_class, merge, read_long
 from gmemflags._problems import Reason, Role
@@ -115,6 +115,7 @@ StageText = Annotated[str, Member(Stage)]
 ReasonText = Annotated[str, Member(Reason)]
 RoleText = Annotated[str, Member(Role)]
 PrerequisitesText = Annotated[str, Member(Prerequisites)]
+RuleStateText = Annotated[str, Member(RuleState)]
 UnavailableText = Annotated[str, Member(Unavailable)]
 
 
@@ -388,17 +389,38 @@ class ComparisonDocument(TypedDict, closed=True):
     catalogs: ReadOnly[Annotated[list[CatalogDocument], Range(1, 2)]]
 
 
+class ObservationDocument(TypedDict, closed=True):
+    """What became of one mask at each stage: 0 if it worked, an errno, or null if not tried."""
+
+    create: ReadOnly[Word]
+    bind: ReadOnly[Word | None]
+    access: ReadOnly[Word | None]
+
+
+class CheckedRuleDocument(TypedDict, closed=True):
+    """A rule of the catalog, and what the kernel says of it."""
+
+    rule: ReadOnly[RuleReference]
+    state: ReadOnly[RuleStateText]
+    message: ReadOnly[str]
+
+
 class ProbeDocument(TypedDict, closed=True):
-    """What a VM answered to the masks that were tried: a ProbeReport."""
+    """What a kernel did with the masks that were tried, and what follows: a ProbeReport."""
 
     schema: ReadOnly[Literal["gmemflags/probe/2"]]
     tool: ReadOnly[str]
-    size: ReadOnly[Count]
-    stopped: ReadOnly[Word | None]
-    observations: ReadOnly[dict[Mask, Word]]
+    headline: ReadOnly[str]
     complete: ReadOnly[bool]
+    size: ReadOnly[Count]
+    until: ReadOnly[StageText]
+    stopped: ReadOnly[Word | None]
+    stopped_at: ReadOnly[StageText | None]
+    changed: ReadOnly[bool]
+    observations: ReadOnly[dict[Mask, ObservationDocument]]
     rules: ReadOnly[list[RuleDocument]]
     unexplained: ReadOnly[list[Mask]]
+    checked_rules: ReadOnly[list[CheckedRuleDocument]]
     contradictions: ReadOnly[list[str]]
     support: ReadOnly[HostDocument]
     catalog: ReadOnly[CatalogDocument]
@@ -593,21 +615,29 @@ def make_catalog(parts: Parts, known: Iterable[Catalog] = ()) -> Catalog:
     return next((one for one in (*known, *SHIPPED) if one == catalog), catalog)
 
 
-def _with_references(values: Iterable[Any], key: str, catalog: Catalog) -> list[Parts]:
-    # Problems, outcomes or losses, with the rules of a catalog by index and text.
-    index = {id(rule): number for number, rule in enumerate(catalog.rules)}
+class _References:
+    # The rules of a catalog by index and text.
 
-    def refer(rules: Iterable[Rule]) -> Iterator[Parts]:
-        for rule in rules:
-            yield {"index": index[id(rule)], "text": format_rule(rule, catalog)}
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._index = {id(rule): number for number, rule in enumerate(catalog.rules)}
 
-    return [{**_fields(value), key: refer(getattr(value, key))} for value in values]
+    def one(self, rule: Rule) -> Parts:
+        return {"index": self._index[id(rule)], "text": format_rule(rule, self._catalog)}
+
+    def each(self, values: Iterable[Any], key: str) -> list[Parts]:
+        # The parts of problems, outcomes or losses.
+        return [
+            {**_fields(value), key: [self.one(rule) for rule in getattr(value, key)]}
+            for value in values
+        ]
 
 
 def decision_parts(resolution: Resolution) -> Parts:
     """One answer, with all that its text says and all that it rests on."""
     support, request = resolution.support, resolution.request
     catalog = support.catalog
+    refer = _References(catalog)
     return {
         "tool": TOOL,
         "ok": resolution.ok,
@@ -616,8 +646,8 @@ def decision_parts(resolution: Resolution) -> Parts:
         "asked": asked(support, request),
         "listed": listed(support),
         **_granted(resolution),
-        "problems": _with_references(resolution.problems, "rules", catalog),
-        "outcomes": _with_references(resolution.outcomes, "chain", catalog),
+        "problems": refer.each(resolution.problems, "rules"),
+        "outcomes": refer.each(resolution.outcomes, "chain"),
         "advice": resolution.advice,
         "suggestions": resolution.suggestions,
         "request": request,
@@ -705,8 +735,8 @@ def comparison_parts(comparison: Comparison) -> Parts:
     return {
         **{key: getattr(comparison, key) for key in ("a", "b", "safe", "headline", "doubts")},
         "tool": TOOL,
-        "lost": _with_references(comparison.lost, "rules", b),
-        "gained": _with_references(comparison.gained, "rules", a),
+        "lost": _References(b).each(comparison.lost, "rules"),
+        "gained": _References(a).each(comparison.gained, "rules"),
         "catalogs": [a] if a == b else [a, b],
     }
 
@@ -730,24 +760,29 @@ def make_comparison(parts: Parts) -> Comparison:
 
 
 def probe_parts(report: ProbeReport) -> Parts:
-    """What a VM answered to the masks that were tried, and what follows."""
+    """What a kernel did with the masks that were tried, and what follows."""
+    catalog = report.support.catalog
+    derived = ("headline", "complete", "rules", "contradictions")
+    refer = _References(catalog)
+    checked = [{**_fields(one), "rule": refer.one(one.rule)} for one in report.checked_rules]
     return {
         **_fields(report),
+        **{key: getattr(report, key) for key in derived},
         "tool": TOOL,
-        "complete": report.complete,
-        "rules": report.rules,
         "unexplained": sorted(report.unexplained),
-        "contradictions": report.contradictions,
-        "catalog": report.support.catalog,
+        "checked_rules": checked,
+        "catalog": catalog,
     }
+
+
+_OBSERVED = ("observations", "size", "until", "stopped", "stopped_at", "changed")
 
 
 def make_probe(parts: Parts) -> ProbeReport:
     """The ProbeReport; what follows from the observations is derived anew."""
     catalog = within(("catalog",), make_catalog, parts["catalog"])
     support = within(("support",), _make_embedded, parts["support"], catalog)
-    observed = {key: parts[key] for key in ("observations", "size", "stopped")}
-    report = made(ProbeReport, support=support, **observed)
+    report = made(ProbeReport, support=support, **{key: parts[key] for key in _OBSERVED})
     _agree(parts, {"complete": report.complete})
     return report
 
@@ -761,6 +796,7 @@ PARTS: dict[Any, Callable[[Any], Any]] = {
 
 MAKE: dict[Any, Callable[..., Any]] = {
     NeedDocument: Need,
+    ObservationDocument: Observation,
     RequestDocument: _make_request,
     HostsDocument: Hosts,
     RequiresDocument: Requires,

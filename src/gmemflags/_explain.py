@@ -85,10 +85,10 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
     support, request = negotiation.support, negotiation.request
     match finding.reason:
         case Reason.CATALOG_CHANGED:
-            name = quote(support.catalog.name)
+            pinned, name = quote(str(request.digest)[:12]), quote(support.catalog.name)
             return (
-                f"the request is pinned to the catalog with digest {quote(str(request.digest)[:12])}, and"
-                f" the host was read under {name}, {support.catalog.digest[:12]}"
+                f"the request is pinned to the catalog with digest {pinned}, and the host was read"
+                f" under {name}, {support.catalog.digest[:12]}"
             )
         case Reason.ONLY_UPPER_BOUND:
             return (
@@ -215,24 +215,36 @@ def _rules_message(
 
 def _open_condition(support: Support, rules: Iterable[Rule]) -> str:
     # What is not known of the host, where some rule depends on it, and how to say it.
-    facts = _unknown_facts(support, [rule for rule in rules if applies(support, rule) is None])
+    unsettled = [rule for rule in rules if applies(support, rule) is None]
+    facts = _unknown_facts(support, unsettled)
     if not facts:
-        return ""
+        return _not_known(facts) if unsettled else ""
     remedies = {
         "VM type": "Vm.from_fd(fd, vm_type=0)",
         "machine": 'HostFacts(machine="x86_64")',
     }
     how = " and ".join(remedies[fact] for fact in facts)
-    return f"the {' and the '.join(facts)} of this host is not known: say it, as in {how}"
+    verb, it = ("are", "them") if len(facts) > 1 else ("is", "it")
+    what = f"the {' and the '.join(facts)} of this host {verb} not known"
+    return f"{what}: say {it}, as in {how}"
+
+
+def _not_known(facts: Sequence[str]) -> str:
+    # Without such a fact it is the rule that speaks of a machine by a name that is not known.
+    verb = "are" if len(facts) > 1 else "is"
+    return f"the {' and the '.join(facts)} {verb} not known" if facts else "it may not apply here"
 
 
 def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
+    # Of the conditions of these rules, which are open: what to say about the host to settle them.
     host = support.host
     machine = vm_type = False
     for rule in rules:
-        known = host.machine is not None and architecture(host.machine) is not None
-        machine |= bool(rule.hosts.machines) and not known
-        vm_type |= bool(rule.hosts.vm_types) and host.vm_type is None
+        hosts = rule.hosts
+        if host.machine is None or architecture(host.machine) is None:
+            # A known VM type can leave a rule open as well: arm64 would read it differently.
+            machine |= bool(hosts.machines) or host.vm_type is not None
+        vm_type |= bool(hosts.vm_types) and host.vm_type is None
     return [name for name, unknown in (("machine", machine), ("VM type", vm_type)) if unknown]
 
 
@@ -260,10 +272,8 @@ def headline(verdict: Verdict, profile: str) -> str:
         return f"granted on {quote(support.origin)}: {named}{mask}"
     first, *others = verdict.findings
     more = f" (and {len(others)} more)" if others else ""
-    facts = _unknown_facts(
-        support, [rule for rule in first.rules if applies(support, rule) is None]
-    )
-    doubt = f" (the {' and the '.join(facts)} is not known)" if facts else ""
+    unsettled = [rule for rule in first.rules if applies(support, rule) is None]
+    doubt = f" ({_not_known(_unknown_facts(support, unsettled))})" if unsettled else ""
     message = _short_message(verdict.negotiation, first)
     return f"refused on {quote(support.origin)}: {named}{message}{doubt}{more}"
 
@@ -307,8 +317,8 @@ def _unused(negotiation: Negotiation, mask: int) -> Iterator[str]:
 
 
 def _condition(support: Support, rule: Rule) -> str:
-    facts = " and ".join(_unknown_facts(support, [rule]))
-    return f"It holds on {format_hosts(rule.hosts)}; of this host the {facts} is not known."
+    unknown = _not_known(_unknown_facts(support, [rule]))
+    return f"It holds on {format_hosts(rule.hosts)}; {unknown}."
 
 
 # Where mainline answers capabilities whose names begin like this; elsewhere they are 0.
@@ -371,6 +381,8 @@ def _fate_message(verdict: Verdict, fate: Fate) -> str:
         case Reason.ADDED:
             chain = ", because ".join(format_rule(rule, catalog) for rule in fate.rules)
             return f"{what} is added: {chain}"
+        case Reason.UNSETTLED:
+            return f"{what} is not granted: the budget of steps ended before it was known why"
         case Reason.GROUP_NOT_GRANTED:
             return f"{what} is supported, but no group with it can be granted as a whole"
         case Reason.REQUEST_REFUSED:
@@ -434,7 +446,9 @@ def asked(support: Support, request: Request) -> str:
     parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
     if request.forbidden:
         parts.append(f"forbidden {describe_mask(request.forbidden, catalog)}")
-    parts += [f"needs {format_need(need)}" for need in request.needs]
+    parts += [
+        f"{'optional' if need.optional else 'needs'} {format_need(need)}" for need in request.needs
+    ]
     if request.prerequisites is Prerequisites.ADD:
         parts.append("prerequisites added")
     if request.until is not Stage.ACCESS:

@@ -180,8 +180,8 @@ def format_hosts(hosts: Hosts) -> str:
     """The hosts that a rule speaks of: ``machine x86_64 or i686, VM type 4``, or ``any host``."""
     parts = [f"machine {' or '.join(map(quote, hosts.machines))}"] if hosts.machines else []
     if hosts.vm_types:
-        numbers = (str(number) if number < 256 else hex(number) for number in hosts.vm_types)
-        parts.append(f"VM type {' or '.join(numbers)}")
+        types = [f"{number}" if number < 0x100 else f"{number:#x}" for number in hosts.vm_types]
+        parts.append(f"VM type {' or '.join(types)}")
     return ", ".join(parts) or "any host"
 
 

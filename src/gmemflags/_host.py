@@ -227,28 +227,30 @@ def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) 
 
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
-    numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
     _check_others(support)
-    for name in (*answers, *support.errors):
+    numbers, origin = support.catalog.capabilities, support.origin
+    for name in (*support.answers, *support.errors):
         if numbers.get(name) is None:
             problem = f"{quote(origin)} answered {quote(name)}, which has no number here"
             raise CatalogError(support.catalog.name, problem)
-    for name, error in support.errors.items():
-        if name in answers or name in _ENUMERATING or type(error) is not int or error < 0:
-            raise ValueError(f"errors[{name!r}] cannot be {safe_repr(error)} beside the answers")
-    for name, raw in answers.items():
-        if type(raw) is int and 0 <= raw <= WORD >> 1:
-            continue  # as nearly all are
-        try:
-            read_long(raw)
-        except InvalidMaskError as error:
-            raise InconsistentAnswerError(name, raw, str(error), origin) from None
-    flags_hi = answers.get(Capability.GUEST_MEMFD_FLAGS_HI)
+    for name, errno in support.errors.items():
+        if name in support.answers or name in _ENUMERATING or type(errno) is not int or errno < 0:
+            raise ValueError(f"errors[{name!r}] cannot be {safe_repr(errno)} beside the answers")
+    for name, raw in support.answers.items():
+        if type(raw) is not int or not 0 <= raw <= WORD >> 1:  # as nearly all are
+            _read(name, raw, origin)
+    flags_hi = support.answers.get(_FLAGS_HI)
     try:
-        return merge(answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
+        return merge(support.answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
     except InvalidMaskError as error:
-        name = Capability.GUEST_MEMFD_FLAGS_HI.value
-        raise InconsistentAnswerError(name, flags_hi, str(error), origin) from None
+        raise InconsistentAnswerError(_FLAGS_HI, flags_hi, str(error), origin) from None
+
+
+def _read(name: str, raw: int, origin: str) -> None:
+    try:
+        read_long(raw)
+    except InvalidMaskError as error:
+        raise InconsistentAnswerError(name, raw, str(error), origin) from None
 
 
 @frozen(kw_only=True, getstate_setstate=False)
@@ -412,11 +414,8 @@ class Support:
         )
 
 
-_ENUMERATING = (
-    Capability.GUEST_MEMFD.value,
-    Capability.GUEST_MEMFD_FLAGS.value,
-    Capability.GUEST_MEMFD_FLAGS_HI.value,
-)
+_FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
+_ENUMERATING = (Capability.GUEST_MEMFD.value, Capability.GUEST_MEMFD_FLAGS.value, _FLAGS_HI)
 
 
 def support_of(

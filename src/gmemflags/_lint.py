@@ -41,7 +41,7 @@ def lint(catalog: Catalog) -> tuple[str, ...]:
     ()
     """
     found = [*_name_faults(catalog), *_number_faults(catalog)]
-    for rule in catalog.rules:
+    for rule in dict.fromkeys(catalog.rules):
         found += _rule_faults(rule, catalog)
     found += _left_out(catalog)
     budget = Budget()

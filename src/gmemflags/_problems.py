@@ -74,6 +74,8 @@ class Reason(StrEnum):
     """/dev/kvm would allow it, but only a VM's own descriptor can answer for that VM."""
     CATALOG_CHANGED = "catalog-changed"
     """The request is bound to another catalog than the one that the host was read under."""
+    UNSETTLED = "unsettled"
+    """Not granted; the budget of steps ended before it was known why."""
     REQUEST_REFUSED = "request-refused"
     """Nothing is wrong with this bit or group; the request as a whole was refused."""
 

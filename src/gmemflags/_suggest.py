@@ -58,7 +58,7 @@ def _tried(
     for _, change in changes:
         changed = change(changed)
     mask = granted_mask(support, changed, budget)
-    if mask is None or (request.required and not mask):
+    if mask is None or (request.required and not mask & request.required):
         return None
     text = "; ".join(text for text, _ in changes)
     against = list(caveats(support, mask, changed.until))

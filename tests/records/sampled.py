@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from errno import EACCES, EINVAL
+from errno import EACCES, EFAULT, EINVAL, EMFILE, ENODEV
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ from gmemflags import (
     query,
     resolve,
 )
-from gmemflags._learn import ProbeReport
+from gmemflags._learn import Observation, ProbeReport
 from gmemflags.records import Value, to_dict
 from gmemflags.testing import FakeBackend
 
@@ -90,7 +90,26 @@ SAMPLES: dict[str, Value] = {
     "baseline": baseline([host(3), host(1, "b"), host(7, "c")]),
     "comparison": compare(host(3, "a"), host(1, "b")),
     "comparison-of-two-trees": compare(host(3, "a"), host(15, "b", OWN)),
-    "probe": ProbeReport(support=host(3), observations={0: 0, 1: 0, 2: 22, 1 << 63: 22}, size=4096),
+    "probe": ProbeReport(
+        support=host(3),
+        observations={
+            0: Observation(0, 0, ENODEV),
+            1: Observation(0, 0, EFAULT),
+            2: Observation(EINVAL),
+            3: Observation(0, 0, 0),
+            1 << 63: Observation(EINVAL),
+        },
+        size=4096,
+    ),
+    "probe-that-stopped": ProbeReport(
+        support=FULL,
+        observations={0: Observation(0)},
+        size=4096,
+        until=Stage.BIND,
+        stopped=EMFILE,
+        stopped_at=Stage.CREATE,
+        changed=True,
+    ),
 }
 
 

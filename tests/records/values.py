@@ -40,7 +40,7 @@ from gmemflags import (
     resolve,
 )
 from gmemflags import bits as bits_of
-from gmemflags._learn import ProbeReport
+from gmemflags._learn import Observation, ProbeReport
 from gmemflags._mainline import FirecrackerFlag
 from gmemflags.records import Value
 from tests.strategies import (
@@ -243,12 +243,21 @@ def _baselines(draw: st.DrawFn) -> Baseline:
 
 
 baselines = _baselines()
+_errnos = st.sampled_from([0, 22, 14, 19, 5])
+_observations = st.one_of(
+    st.builds(Observation, _errnos),
+    st.builds(Observation, st.just(0), _errnos),
+    st.builds(Observation, st.just(0), st.just(0), _errnos),
+)
 reports = st.builds(
     ProbeReport,
     support=supports(MAINLINE),
-    observations=st.dictionaries(masks | bits, st.sampled_from([0, 22, 5]), max_size=5),
+    observations=st.dictionaries(masks | bits, _observations, max_size=5),
     size=st.integers(0, (1 << 53) - 1),
+    until=st.sampled_from(Stage),
     stopped=st.none() | st.integers(0, 4095),
+    stopped_at=st.none() | st.sampled_from(Stage),
+    changed=st.booleans(),
 )
 unavailable = st.builds(
     KvmUnavailableError,
