@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags import compare, records
-from tests.cli.devices import Install
+from gmemflags import KvmUnavailableError, compare, records
+from tests.cli.devices import DEFAULT, Install
 from tests.cli.runs import Run, error, host, lines, run, unreachable
 
 
@@ -71,6 +71,18 @@ def test_this_host(device: Install) -> None:
     assert "runs on VM of type 0 on /dev/kvm of " in told.out
     assert run("compare", "a.jsonl", "--device", "/dev/gone").status == 3
     assert run("compare", "a.jsonl", "b.jsonl", "--device", "/dev/kvm").status == 2
+
+
+def test_this_host_cannot_be_asked(device: Install) -> None:
+    """A VM of a type that A has cannot be made: that is no answer. Other types do not matter."""
+    listed = {**DEFAULT, 235: 0b10_0001}
+    odd = KvmUnavailableError(5, "odd", "VM of type 5")
+    device(listed, {0: listed, 5: odd})
+    assert run("compare", "a.jsonl").status == 0
+    device(listed, {0: odd, 5: listed})
+    told = run("compare", "a.jsonl")
+    assert told.status == 3
+    assert told.err.startswith("gmemflags: error: B could not be asked: VM of type 5: odd")
 
 
 def test_system_scope() -> None:

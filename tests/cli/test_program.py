@@ -185,6 +185,7 @@ def test_quiet_prints_nothing() -> None:
     assert run("check", "MMAP|INIT_SHARED", *known) == Run(0, "", "")
     assert run("check", "MMAP", *known) == Run(1, "", "")
     assert run("check", "MMPA", *known) == Run(2, "", "")
+    assert run("check", "--nix", *known) == Run(2, "", "")
     assert run("show", "-q", "--device", "/dev/null/x") == Run(3, "", "")
     assert run("show", "--flags-hi", "300", *known) == Run(0, "", "")
 

@@ -49,6 +49,10 @@ def test_what_is_chosen(device: Install) -> None:
     assert [row[0] for row in rows(run("show", "--scope", "system").out)] == ["/dev/kvm"]
     assert [row[0] for row in rows(run("show", "--scope", "vm").out)] == ["VM"]
     assert [row[0] for row in rows(run("show", "--vm-type", "0").out)] == ["VM"]
+    assert run("show", "--machine", "amd64") == run("show")
+    assert run("show", "--machine", "arm64").err == error(
+        f"{NODE} is of machine x86_64", "leave out --machine"
+    )
     upper = run("show", "--scope", "system").out.partition("\n")[0]
     assert upper.endswith("MMAP|INIT_SHARED (0x3) at most; a VM may support less")
 

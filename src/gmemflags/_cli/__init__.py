@@ -345,13 +345,13 @@ def _reported(program: Program, argv: list[str], out: Output) -> int:
 
 def _run(program: Program, argv: list[str], out: Output) -> int:
     name = argv[0] if argv else ""
+    out.quiet = bool({"-q", "--quiet"} & {*argv})  # also for what is wrong with the others
     try:
         if name not in program.commands:
             _top(program, argv)  # returns for --version
         else:
             command = program.commands[name]
             args = _parser(command, program.options).parse_intermixed_args(argv[1:])
-            out.quiet = args.quiet
             if not args.version:
                 return command.run(args, out)
         out.emit(f"gmemflags {version()}")

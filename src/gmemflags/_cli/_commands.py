@@ -447,6 +447,7 @@ def _vm_types(system: Support) -> list[int]:
 def _ask_all(args: Namespace, machine: Machine, catalog: Catalog) -> Iterator[Entry]:
     # /dev/kvm and a VM of each type, as far as --scope and --vm-type choose them.
     system = _asked(machine.system, machine, catalog)
+    _check_machine(system, args)
     if args.scope != Scope.VM and args.vm_type is None:
         yield system
     types = _vm_types(system) if args.vm_type is None else [args.vm_type]
@@ -468,10 +469,15 @@ def _ask_one(args: Namespace, catalog: Catalog) -> Support:
             support = _asked(machine.system, machine, catalog)
         else:
             support = _ask_vm_or_tell(args.vm_type or 0, machine, catalog)
-    if not _is_chosen(support, args, None):
-        what = f"{quote(_name(support))} is of machine {quote(support.host.machine or '')}"
-        raise CommandError(what, "leave out --machine")
+    _check_machine(support, args)
     return support
+
+
+def _check_machine(support: Support, args: Namespace) -> None:
+    machine = support.host.machine
+    if args.machine is not None and _kind_of(machine) != _kind_of(args.machine):
+        what = f"{quote(_name(support))} is of machine {quote(machine or 'not known')}"
+        raise CommandError(what, "leave out --machine")
 
 
 def _ask_vm_or_tell(vm_type: int, machine: Machine, catalog: Catalog) -> Support:
@@ -683,16 +689,18 @@ class Part:
     """The hosts of one kind: what those that were counted have, and those that still wait."""
 
     waiting: list[Support | Baseline] = Factory(list[Support | Baseline])
-    names: set[object] = Factory(set[object])
+    seen: set[object] = Factory(set[object])
+    numbers: dict[object, int] = Factory(dict[object, int])
     with_guest_memfd: int = 0
 
     def add(self, entry: Support | Baseline, name: str, place: str) -> None:
         """One more host, or those of one more baseline; the same record again adds nothing."""
         support = _support(entry)
-        answers = place if isinstance(entry, Baseline) else hash(_answers_key(support))
-        if (name, answers) in self.names:
+        answers = place if isinstance(entry, Baseline) else _answers_key(support)
+        record = name, self.numbers.setdefault(answers, len(self.numbers))
+        if record in self.seen:
             return
-        self.names.add((name, answers))
+        self.seen.add(record)
         if support.guest_memfd:
             self.with_guest_memfd += entry.count if isinstance(entry, Baseline) else 1
         self.waiting.append(entry)
@@ -742,9 +750,7 @@ def _compare(args: Namespace, out: Output) -> Status:
         theirs = _one_host(args.b, Pool(args, out, catalog, [args.b], scope))
     else:
         with _machine(args) as machine:
-            entries = list(_ask_all(args, machine, catalog))
-        supports = [entry for entry in entries if isinstance(entry, Support)]
-        theirs = {_type(one): one for one in supports if _is_chosen(one, args, scope)}
+            theirs = _this_host(_ask_all(args, machine, catalog), ours, scope)
     if len(ours) == len(theirs) == 1:  # two that were chosen, of whatever kind
         theirs = dict(zip(ours, theirs.values(), strict=True))
     comparisons = [compare(one, theirs[key]) for key, one in ours.items() if key in theirs]
@@ -758,6 +764,21 @@ def _compare(args: Namespace, out: Output) -> Status:
         out.say("\n".join(comparisons_text(comparisons, missing)))
     safe = not missing and all(comparison.safe for comparison in comparisons)
     return Status.YES if safe else Status.NO
+
+
+def _this_host(
+    entries: Iterable[Entry], ours: Mapping[int | None, Support], scope: Scope
+) -> dict[int | None, Support]:
+    # What the device says, by VM type; a type that A has must have been asked.
+    found: dict[int | None, Support] = {}
+    for entry in entries:
+        if isinstance(entry, Support):
+            if entry.scope is scope:
+                found[_type(entry)] = entry
+        elif isinstance(entry, Unasked) and entry.vm_type in ours:
+            what = f"B could not be asked: {entry.message}"
+            raise CommandError(what, "see the errno, or choose with --vm-type", Status.NO_ANSWER)
+    return found
 
 
 def _one_host(name: str, pool: Pool) -> dict[int | None, Support]:
