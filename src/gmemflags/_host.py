@@ -16,8 +16,9 @@ No gap is ever filled: what was not asked, or cannot be seen, is unknowable.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from attrs import Factory, field, frozen
@@ -79,7 +80,7 @@ class HostFacts:
         vm_type: The type that KVM_CREATE_VM was given; None for /dev/kvm itself. On arm64 an
             address size in bits 7:0 does not count.
         name: The name of the host, as ``uname -n`` says it.
-        time: When it answered, in seconds since 1970 (UTC). It does not count in comparisons.
+        time: When it was opened, in seconds since 1970 (UTC). It does not count in comparisons.
         extra: What the user of the library wants to keep with it, by name; plain data of JSON. It
             is carried along, never read, and does not count in comparisons.
 
@@ -165,6 +166,8 @@ class BitState(StrEnum):
 
 
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
+    if type(answers) is MappingProxyType:  # ours, or its names are refused as unknown ones
+        return frozen_mapping(answers)
     return frozen_mapping({capability_name(name): value for name, value in answers.items()})
 
 
@@ -184,8 +187,8 @@ def _catalog(value: Catalog) -> Catalog:
     return checked(value, "catalog", Catalog)
 
 
-def _unused(answers: Iterable[Answer]) -> tuple[Answer, ...]:
-    return checked_tuple(answers, Answer, "several Answer values")
+def _unused(answers: Collection[Answer]) -> tuple[Answer, ...]:
+    return checked_tuple(answers, Answer, "several Answer values") if answers else ()
 
 
 def _names(names: Mapping[int, str]) -> Mapping[int, str]:
@@ -194,10 +197,15 @@ def _names(names: Mapping[int, str]) -> Mapping[int, str]:
 
 
 def _check_others(support: Support) -> None:
-    # What the catalog does not use must not speak of what it does use.
+    # What is beside the answers must not speak of what the catalog does use.
     if support.scope is Scope.SYSTEM and support.host.vm_type is not None:
         raise ValueError("a Support of system scope has no VM type")
     catalog = support.catalog
+    for name, errno in support.errors.items():
+        if catalog.capabilities.get(name) is None:
+            raise _unnumbered(support, name)
+        if name in support.answers or name in _ENUMERATING or type(errno) is not int or errno < 0:
+            raise ValueError(f"errors[{name!r}] cannot be {safe_repr(errno)} beside the answers")
     for bit, name in support.other_names.items():
         known = catalog.flags.bit_names.get(bit)
         if known is not None and known != name:
@@ -227,23 +235,23 @@ def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) 
 
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
-    _check_others(support)
-    numbers, origin = support.catalog.capabilities, support.origin
-    for name in (*support.answers, *support.errors):
+    numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
+    for name, raw in answers.items():
         if numbers.get(name) is None:
-            problem = f"{quote(origin)} answered {quote(name)}, which has no number here"
-            raise CatalogError(support.catalog.name, problem)
-    for name, errno in support.errors.items():
-        if name in support.answers or name in _ENUMERATING or type(errno) is not int or errno < 0:
-            raise ValueError(f"errors[{name!r}] cannot be {safe_repr(errno)} beside the answers")
-    for name, raw in support.answers.items():
+            raise _unnumbered(support, name)
         if type(raw) is not int or not 0 <= raw <= WORD >> 1:  # as nearly all are
             _read(name, raw, origin)
-    flags_hi = support.answers.get(_FLAGS_HI)
+    _check_others(support)
+    flags_hi = answers.get(_FLAGS_HI)
     try:
-        return merge(support.answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
+        return merge(answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
     except InvalidMaskError as error:
         raise InconsistentAnswerError(_FLAGS_HI, flags_hi, str(error), origin) from None
+
+
+def _unnumbered(support: Support, name: str) -> CatalogError:
+    problem = f"{quote(support.origin)} answered {quote(name)}, which has no number here"
+    return CatalogError(support.catalog.name, problem)
 
 
 def _read(name: str, raw: int, origin: str) -> None:
@@ -502,8 +510,8 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
                 raise
             errors[name] = error.errno or 0
     return Support(
-        answers=answers,
-        errors=errors,
+        answers=frozen_mapping(answers),
+        errors=frozen_mapping(errors),
         scope=backend.scope,
         host=backend.host,
         origin=backend.origin,

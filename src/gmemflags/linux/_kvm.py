@@ -59,7 +59,11 @@ def facts(vm_type: int | None = None) -> HostFacts:
     """What uname says of this host, and the VM type that is known, without an address size."""
     system = os.uname()
     host = HostFacts(
-        _text(system.release), _text(system.machine), vm_type, name=_text(system.nodename)
+        _text(system.release),
+        _text(system.machine),
+        vm_type,
+        name=_text(system.nodename),
+        time=int(time()),
     )
     if vm_type is None:
         return host
@@ -94,8 +98,8 @@ class Descriptor(Backend):
 
     @property
     def host(self) -> HostFacts:
-        """What uname says of this host, the VM's type, and the time now."""
-        return evolve(self._host, time=int(time()))
+        """What uname says of this host, the VM's type, and when this was opened."""
+        return self._host
 
     def fileno(self) -> int:
         """The descriptor, -1 once it is closed."""
@@ -385,7 +389,8 @@ class Vm(Descriptor, VmBackend):
 
         Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
         """
-        return create(self, size, flags, lambda mask: creator(self, size)(mask))
+        # The size is checked before a struct is made of it.
+        return create(self, size, flags, lambda mask: creator(self, size)(mask))  # noqa: PLW0108
 
 
 def creator(vm: Vm, size: int) -> Callable[[int], int]:
