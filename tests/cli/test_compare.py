@@ -51,11 +51,13 @@ def test_each_type_of_vm() -> None:
     name = "linux-6.18-x86_64-confidential"
     same = run("compare", f"{name}.jsonl", "--host", name)
     assert same.status == 0
-    assert same.out.startswith("safe: for 4 of 4 types of VM\n")
+    assert same.out.startswith(f"safe: from {name} to {name}: 4 of 4 types of VM are safe\n")
     assert same.out.count("\nsafe: what runs on ") == 4
     told = run("compare", f"{name}.jsonl", "linux-6.8-x86_64.jsonl")
     assert told.status == 1
-    assert told.out.startswith("not safe: for 0 of 4 types of VM\n")
+    assert told.out.startswith(
+        f"not safe: from {name} to linux-6.8-x86_64: 0 of 4 types of VM are safe\n"
+    )
     assert told.out.count("not safe: B has nothing like VM of type ") == 2
     written = run("compare", f"{name}.jsonl", "linux-6.8-x86_64.jsonl", "--json")
     assert written.status == 1
@@ -83,6 +85,15 @@ def test_this_host_cannot_be_asked(device: Install) -> None:
     told = run("compare", "a.jsonl")
     assert told.status == 3
     assert told.err.startswith("gmemflags: error: B could not be asked: VM of type 5: odd")
+    device(listed, {0: listed, 5: odd})
+    told = run("compare", "a.jsonl", "--vm-type", "0", "--scope", "system")
+    assert told.status == 2
+    Path("five.jsonl").write_text(lines(host("five", 3, vm_type=4)))
+    assert run("compare", "five.jsonl", "--vm-type", "4").status == 3
+    device(DEFAULT, {0: odd})
+    assert run("compare", "five.jsonl").err == error(
+        "B has no VM that can be asked", "see `gmemflags show`"
+    )
 
 
 def test_system_scope() -> None:

@@ -94,3 +94,16 @@ def test_no_device(calls: Calls) -> None:
     told = run("probe", "--device", "/dev/gone")
     assert (told.status, calls) == (3, [])
     assert told.err.startswith("gmemflags: error: /dev/gone: ")
+
+
+@pytest.mark.usefixtures("files", "kvm")
+def test_the_record_of_a_kernel_is_its_catalog() -> None:
+    """What it refused is refused under that catalog, too."""
+    written = run("probe", "--json")
+    assert written.status == 0
+    Path("tree.json").write_text(written.out)
+    known = ("--host", "linux-6.18-x86_64", "--catalog", "tree.json")
+    assert run("check", "MMAP|INIT_SHARED", *known).status == 0
+    told = run("check", "MMAP", *known)
+    assert told.status == 1
+    assert "linux-mainline-probed" in told.out

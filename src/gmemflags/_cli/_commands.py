@@ -751,6 +751,10 @@ def _compare(args: Namespace, out: Output) -> Status:
     else:
         with _machine(args) as machine:
             theirs = _this_host(_ask_all(args, machine, catalog), ours, scope)
+    if not theirs:
+        raise CommandError(
+            "B has no VM that can be asked", "see `gmemflags show`", Status.NO_ANSWER
+        )
     if len(ours) == len(theirs) == 1:  # two that were chosen, of whatever kind
         theirs = dict(zip(ours, theirs.values(), strict=True))
     comparisons = [compare(one, theirs[key]) for key, one in ours.items() if key in theirs]
@@ -761,7 +765,8 @@ def _compare(args: Namespace, out: Output) -> Status:
         for origin in missing:
             out.complain(f"B has nothing like {quote(origin)}", "record B with that VM type")
     else:
-        out.say("\n".join(comparisons_text(comparisons, missing)))
+        names = _name(next(iter(ours.values()))), _name(next(iter(theirs.values())))
+        out.say("\n".join(comparisons_text(comparisons, missing, names)))
     safe = not missing and all(comparison.safe for comparison in comparisons)
     return Status.YES if safe else Status.NO
 

@@ -399,13 +399,16 @@ def _bit_share(common: Baseline, bit: int) -> str:
     return "all" if bit & common.support.mask else "?"
 
 
-def comparisons_text(comparisons: Sequence[Comparison], missing: Sequence[str]) -> Iterator[str]:
+def comparisons_text(
+    comparisons: Sequence[Comparison], missing: Sequence[str], names: tuple[str, str]
+) -> Iterator[str]:
     """Comparisons of two hosts, one for each type of VM; and what of A has no counterpart in B."""
     total = len(comparisons) + len(missing)
     if total > 1:
         safe = sum(comparison.safe for comparison in comparisons)
         word = "safe" if safe == total else "not safe"
-        yield f"{word}: for {safe} of {total} types of VM"
+        a, b = map(quote, names)
+        yield f"{word}: from {a} to {b}: {safe} of {total} types of VM are safe"
     yield from map(str, comparisons)
     yield from (f"not safe: B has nothing like {quote(origin)}" for origin in missing)
 
