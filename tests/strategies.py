@@ -4,8 +4,8 @@ from operator import itemgetter
 
 from hypothesis import strategies as st
 
-from gmemflags import Catalog
-from tests.trees import flag_class, tree_of
+from gmemflags import MAINLINE, Catalog
+from tests.trees import flag_class
 
 BITS = tuple(1 << number for number in range(64))
 WORD = (1 << 32) - 1
@@ -52,7 +52,7 @@ def signed(value: int, width: int) -> int:
 
 def catalog_of(members: dict[str, int]) -> Catalog:
     """A catalog without rules that names these bits, and has mainline's capabilities."""
-    return tree_of(flag_class("TreeFlag", members))
+    return Catalog("a-tree", flag_class(members), MAINLINE.capabilities)
 
 
 catalogs = _named_bits.map(

@@ -2,23 +2,34 @@
 
 import errno
 import os
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
 import gmemflags
 from gmemflags import (
+    MAINLINE,
     CapabilityQueryError,
+    Catalog,
     CatalogError,
     FlagSyntaxError,
     GmemFlagsError,
     GuestMemfdCreateError,
+    GuestMemfdFlag,
     InconsistentAnswerError,
     InvalidMaskError,
     KvmUnavailableError,
     NegotiationError,
+    NegotiationTooHardError,
     PoolError,
+    Profile,
     RecordError,
+    Request,
+    Scope,
+    Support,
     Unavailable,
+    parse_mask,
 )
 
 
@@ -50,7 +61,7 @@ def test_an_error_is_the_builtin_that_one_would_catch(
 
 @pytest.mark.parametrize("error", [NegotiationError, InconsistentAnswerError])
 def test_an_answer_is_no_builtins_error(error: type[GmemFlagsError]) -> None:
-    """A refusal is neither a bad value nor a failed call."""
+    """A refusal is no bad value and no failed call."""
     assert not issubclass(error, (ValueError, OSError))
 
 
@@ -105,10 +116,11 @@ def test_a_closed_descriptor_is_told_as_such() -> None:
 
 
 def test_an_error_without_an_errno_has_no_meaning_added() -> None:
-    """None is not 0, and neither is a known one."""
+    """None and 0 are not numbers of errors, and say that there is none."""
     error = CapabilityQueryError(5, "x", 244, "a VM")
-    error.errno = None
-    assert str(error).endswith("x (errno None)")
+    for none in (None, 0):
+        error.errno = none
+        assert str(error).endswith("x (no errno)")
 
 
 def test_a_syntax_error_says_the_place_and_the_nearest_name() -> None:
@@ -134,3 +146,54 @@ def test_the_reasons_are_texts() -> None:
         "no-vm",
         "failed",
     ]
+
+
+ODD = "good\nrefused\x1b[2K\u202e\u200b\u2028"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CatalogError(ODD, "it is odd"),
+        PoolError(ODD, "is odd"),
+        NegotiationTooHardError(ODD, 3),
+        InconsistentAnswerError(ODD, -22, "no flags", ODD),
+        KvmUnavailableError(2, "gone", ODD, Unavailable.NO_DEVICE),
+        CapabilityQueryError(5, "Input/output error", 244, ODD),
+        FlagSyntaxError(f"{ODD}|MMAP", 4, "no such flag"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_names_from_outside_are_quoted(error: GmemFlagsError) -> None:
+    """An origin, a catalog or a capability forges no line, and the attribute keeps it as it is."""
+    assert str(error).isprintable()
+    assert any(ODD in str(value) for value in (*error.args, *vars(error).values()))
+
+
+def test_a_long_name_is_cut() -> None:
+    """200 characters of it are told."""
+    assert len(str(CatalogError("x" * 10_000, "it is odd"))) < 250
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: parse_mask("\u202eMMAP"),
+        lambda: parse_mask("MMAP\n|x"),
+        lambda: parse_mask("0x1\x1b"),
+        lambda: Catalog(ODD, GuestMemfdFlag, {ODD: 1, "Y": 1}),
+        lambda: Catalog(ODD, GuestMemfdFlag, {ODD: -1}),
+        lambda: Catalog(ODD, GuestMemfdFlag, {ODD: 1, f"KVM_CAP_{ODD}": 2}),
+        lambda: Catalog(ODD, GuestMemfdFlag, {}, (), [Profile(ODD, Request(), "")] * 2),
+        lambda: Support(answers={ODD: 1}, scope=Scope.VM, origin=ODD, catalog=MAINLINE),
+        lambda: Support(answers={}, scope=Scope.VM, catalog=MAINLINE).answer(ODD),
+        lambda: Request(flag_names=cast("Any", [("X", ODD)])),
+        lambda: Request(needs=cast("Any", [ODD])),
+    ],
+    ids=range(11),
+)
+def test_no_message_forges_a_line(make: Callable[[], Any]) -> None:
+    """Wherever the text comes from."""
+    with pytest.raises((GmemFlagsError, TypeError)) as caught:
+        make()
+    assert str(caught.value).isprintable()

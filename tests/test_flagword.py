@@ -10,7 +10,7 @@ import pytest
 
 from gmemflags import FlagWord, InvalidMaskError, parse_mask
 from gmemflags import GuestMemfdFlag as F
-from tests.trees import flag_class, tree_of
+from tests.trees import tree_of
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 OPERATORS: dict[str, Callable[[int, int], int]] = {
@@ -18,6 +18,12 @@ OPERATORS: dict[str, Callable[[int, int], int]] = {
     "and": lambda left, right: left & right,
     "xor": lambda left, right: left ^ right,
 }
+
+
+def flag_class(name: str, members: dict[str, Any]) -> type[FlagWord]:
+    """A class that is made of data."""
+    made: type[FlagWord] = cast("Any", FlagWord)(name, members)
+    return made
 
 
 def class_body(name: str, members: dict[str, Any]) -> type[FlagWord]:
@@ -227,7 +233,7 @@ def test_a_member_is_one_bit_with_one_name(
 def test_a_flag_class_may_be_made_of_data() -> None:
     """A mapping of names and masks makes what a class body makes; the mapping is left alone."""
     members = {"LOW": 1, "TOP": 1 << 63}
-    made = cast("Any", FlagWord)("Made", members)
+    made = flag_class("Made", members)
     assert (made.__name__, issubclass(made, FlagWord)) == ("Made", True)
     assert {name: flag.value for name, flag in made.__members__.items()} == members
     assert members == {"LOW": 1, "TOP": 1 << 63}
@@ -276,8 +282,8 @@ def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> Non
     flag = flags(value)
     copies = [copy.copy(flag), copy.deepcopy(flag)]
     if flags.__name__ in globals() or flags is F:  # pickle finds a class by its name
-        pickles = [pickle.dumps(flag, number) for number in range(pickle.HIGHEST_PROTOCOL + 1)]
-        copies += [pickle.loads(pickled) for pickled in pickles]  # noqa: S301  # our own bytes
+        frozen = [pickle.dumps(flag, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+        copies += [pickle.loads(ours) for ours in frozen]  # noqa: S301  # our own bytes
     for made in copies:
         assert (made, type(made)) == (flag, flags)
 
@@ -293,11 +299,6 @@ def test_trap_true_and_one_are_one_dictionary_key() -> None:
     """F(True) and F(1.0) are MMAP: EnumType finds them before anybody can look."""
     assert F(cast("int", True)) is F.MMAP
     assert F(cast("int", 1.0)) is F.MMAP
-
-
-def test_trap_true_is_an_int_to_operators() -> None:
-    """A bool has no name for a bit, so it passes for the number that it is."""
-    assert F(3) == F.INIT_SHARED | True
 
 
 def test_trap_list_drops_what_len_counts() -> None:

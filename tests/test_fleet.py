@@ -10,15 +10,14 @@ from gmemflags import (
     MAINLINE,
     Always,
     Baseline,
-    CatalogError,
+    Comparison,
     Hosts,
     InconsistentAnswerError,
     Lacking,
-    Loss,
     Never,
     PoolError,
-    Relation,
     Requires,
+    Rule,
     Scope,
     Stage,
     Support,
@@ -51,8 +50,8 @@ def test_a_pool_promises_what_all_have() -> None:
     assert (pool.support.mask, pool.count, pool.first) == (1, 3, ("a", "b", "c"))
     assert pool.lacking == {2: Lacking(1, ["c"])}
     assert resolve(pool.support, 3).headline == (
-        "refused: INIT_SHARED (bit 1, 0x2) is not supported: the baseline of a pool lists"
-        " MMAP (bit 0, 0x1)"
+        "refused on the baseline of a pool: INIT_SHARED (bit 1, 0x2) is not supported: the host"
+        " lists MMAP (bit 0, 0x1)"
     )
 
 
@@ -104,6 +103,9 @@ def test_guest_memfd_that_became_a_mask() -> None:
     """Two answers without a common bit are two answers other than 0, as one with 0 is not."""
     one, two = answering(named("a", 3), GUEST_MEMFD=1), answering(named("a", 3), GUEST_MEMFD=2)
     assert baseline([one, two]).support.guest_memfd is True
+    assert baseline([one, two]).support.answer("GUEST_MEMFD") == 1
+    many = [answering(one, GUEST_MEMFD=mask) for mask in (6, 12, 4)]
+    assert baseline(many).support.answer("GUEST_MEMFD") == 4
     assert baseline([one, two, one]).support == baseline([two, baseline([one, two])]).support
     assert baseline([one, answering(named("a", 3), GUEST_MEMFD=0)]).support.guest_memfd is False
 
@@ -113,7 +115,9 @@ def test_flags_at_once_and_in_two_words() -> None:
     like = named("a", 0, HI)
     wide = answering(like, **{FLAGS: 0x5_0000_0003, FLAGS_HI: 0})
     split = answering(like, **{FLAGS: 1, FLAGS_HI: 7})
-    assert compare(wide, answering(split, **{FLAGS: 3, FLAGS_HI: 5})).relation is Relation.EQUAL
+    same = answering(split, **{FLAGS: 3, FLAGS_HI: 5})
+    assert compare(wide, same).safe
+    assert compare(same, wide).safe
     assert baseline([wide, split]).support.answers[FLAGS_HI] == 5
     assert baseline([wide, wide]).support.answers[FLAGS] == 0x5_0000_0003
     alone = answering(named("a", 0), **{FLAGS: 0x5_0000_0003})
@@ -149,9 +153,13 @@ def test_no_host_is_not_a_pool() -> None:
 @pytest.mark.parametrize(
     ("odd", "told"),
     [
-        (evolve(named("b", 3), scope=Scope.SYSTEM), "scope system, where a has vm"),
+        (
+            evolve(with_facts(named("b", 3), vm_type=None), scope=Scope.SYSTEM),
+            "scope system, where a has vm",
+        ),
         (with_facts(named("b", 3), machine="aarch64"), "machine aarch64, where a has x86_64"),
-        (with_facts(named("b", 3), vm_type=None), "VM type None, where a has 0"),
+        (with_facts(named("b", 3), machine=None), "machine not known, where a has x86_64"),
+        (with_facts(named("b", 3), vm_type=None), "VM type not known, where a has 0"),
         (with_facts(named("b", 3), vm_type=5), "VM type 5, where a has 0"),
         (
             named("b", 3, FIRECRACKER_SECRET_FREE),
@@ -161,7 +169,7 @@ def test_no_host_is_not_a_pool() -> None:
             ),
         ),
     ],
-    ids=["scope", "machine", "unknown VM type", "VM type", "catalog"],
+    ids=["scope", "machine", "unknown machine", "unknown VM type", "VM type", "catalog"],
 )
 def test_hosts_of_another_kind_are_refused_by_name(odd: Support, told: str) -> None:
     """A VM cannot move there, or the bits mean something else: the message names the odd one."""
@@ -174,31 +182,106 @@ def test_a_catalog_of_the_same_meaning_is_the_same_catalog() -> None:
     reworded = evolve(MAINLINE, rules=[evolve(rule, why="So.") for rule in MAINLINE.rules])
     for twin in (evolve(MAINLINE), reworded):
         assert baseline([named("a", 3), named("b", 3, twin)]).count == 2
-        assert compare(named("a", 3), named("b", 3, twin)).relation is Relation.EQUAL
+        assert compare(named("a", 3), named("b", 3, twin)).safe
 
 
-def test_catalogs_are_not_mixed() -> None:
-    """Bit 2 means four things in four trees."""
-    with pytest.raises(CatalogError) as caught:
-        compare(named("a", 3), named("b", 3, FIRECRACKER_SECRET_FREE))
-    assert caught.value.catalog == "firecracker-secret-free"
-    assert caught.value.problem == (
-        f"b was read under firecracker-secret-free ({FIRECRACKER_SECRET_FREE.digest[:12]}), but"
-        f" a under linux-mainline ({MAINLINE.digest[:12]}): their bits may differ"
-    )
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"machine": "x86_64"}, {"machine": "AMD64"}),
+        ({"machine": "i686"}, {"machine": "x86_64"}),
+        ({"machine": "arm64", "vm_type": 0}, {"machine": "aarch64", "vm_type": 36}),
+        ({"machine": "armv8l", "vm_type": 1 << 31}, {"machine": "ARM64", "vm_type": 1 << 31 | 40}),
+    ],
+)
+def test_one_kind_of_host_by_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """A machine is its architecture, and an address size is no part of a VM type."""
+    a, b = with_facts(named("a", 3), **one), with_facts(named("b", 3), **other)
+    assert baseline([a, b]).count == 2
+    assert compare(a, b).safe
+
+
+DOUBTS: dict[str, tuple[Support, str]] = {
+    "catalog": (named("b", 3, FIRECRACKER_SECRET_FREE), "catalog: linux-mainline ("),
+    "scope": (
+        evolve(with_facts(named("b", 3), vm_type=None), scope=Scope.SYSTEM),
+        "scope: vm and system: ",
+    ),
+    "machine": (with_facts(named("b", 3), machine="riscv64"), "machine: x86_64 and riscv64: "),
+    "unknown machine": (
+        with_facts(named("b", 3), machine=None),
+        "machine: x86_64 and not known: ",
+    ),
+    "VM type": (with_facts(named("b", 3), vm_type=5), "VM type: 0 and 5: "),
+    "unknown VM type": (with_facts(named("b", 3), vm_type=None), "VM type: 0 and not known: "),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTS)
+def test_hosts_of_another_kind_are_never_safe(case: str) -> None:
+    """Bits are compared all the same, and why that proves nothing is said."""
+    other, told = DOUBTS[case]
+    comparison = compare(named("a", 3), other)
+    assert not comparison.lost
+    assert not comparison.safe
+    (doubt,) = comparison.doubts
+    assert doubt.startswith(told)
+    assert comparison.headline == "not safe: from a to b: they are hosts of different kinds"
+
+
+@pytest.mark.parametrize("facts", [{"machine": None}, {"vm_type": None}])
+def test_hosts_of_an_unknown_kind_are_never_safe(facts: dict[str, None]) -> None:
+    """What is not known of either may be different."""
+    a, b = with_facts(named("a", 3), **facts), with_facts(named("b", 3), **facts)
+    assert compare(a, b).doubts
+    assert not compare(a, b).safe
+
+
+def test_a_flag_that_another_machine_cannot_bind() -> None:
+    """Both list INIT_SHARED alone; arm64 binds no file without MMAP, so it is lost there."""
+    here, there = named("A", 2), with_facts(named("B", 2), machine="aarch64")
+    comparison = compare(here, there)
+    (loss,) = comparison.lost
+    assert (loss.bits, [rule.stage for rule in loss.rules]) == (2, [Stage.BIND])
+    assert not comparison.safe
+    assert compare(there, here).lost == ()
+
+
+def test_the_types_of_vms_that_a_host_makes_are_nothing_that_a_vm_loses() -> None:
+    """Two VMs of type 0 with the same flags are alike, whatever else their hosts can make."""
+    more = answering(named("A", 3), VM_TYPES=0x33)
+    assert compare(more, named("B", 3)).safe
+    devices = [
+        evolve(with_facts(one, vm_type=None), scope=Scope.SYSTEM) for one in (more, named("B", 3))
+    ]
+    assert [(loss.capability, loss.bits) for loss in compare(*devices).lost] == [("VM_TYPES", 0x32)]
+
+
+def test_a_catalog_that_differs_is_a_doubt_and_no_error() -> None:
+    """Bit 2 means four things in four trees, and both digests are told."""
+    comparison = compare(named("a", 3), named("b", 3, FIRECRACKER_SECRET_FREE))
+    (doubt,) = comparison.doubts
+    assert MAINLINE.digest[:12] in doubt
+    assert FIRECRACKER_SECRET_FREE.digest[:12] in doubt
+    assert doubt.endswith(": bits may differ")
+
+
+def reasons(comparison: Comparison) -> list[tuple[int, tuple[Rule, ...]]]:
+    """Each lost flag with the rules that forbid it where it is listed."""
+    return [(loss.bits, loss.rules) for loss in comparison.lost if not loss.capability]
 
 
 def test_losing_a_flag_and_what_depends_on_it() -> None:
     """Rules tell that a flag is lost with another, though both hosts list it."""
     comparison = compare(named("A", 0x3C, RELATED), named("B", 0x38, RELATED))
-    assert comparison.relation is Relation.SUPERSET
-    assert comparison.differing == FOO
-    assert comparison.lost_on_b == (
-        Loss(bit=4),
-        Loss(bit=8, rules=(BAR_NEEDS_FOO,), because=4),
-        Loss(bit=16, rules=(BAR_NEEDS_FOO, NEEDS_BAR), because=4),
-    )
-    assert comparison.lost_on_a == ()
+    assert reasons(comparison) == [
+        (FOO, ()),
+        (BAR, (BAR_NEEDS_FOO,)),
+        (BAZ, (BAR_NEEDS_FOO, NEEDS_BAR)),
+        (QUX, (LATER,)),
+    ]
+    assert comparison.gained == ()
+    assert "until access" in comparison.lost[-1].message
 
 
 def test_losses_on_another_machine() -> None:
@@ -206,18 +289,13 @@ def test_losses_on_another_machine() -> None:
     never = Never(FOO | BAR, hosts=Hosts(machines=["aarch64"]), **SAID)
     here = named("A", FOO | BAR | BAZ, tree(never))
     there = with_facts(named("B", FOO | BAR, tree(never)), machine="aarch64")
-    assert compare(here, there).lost_on_b == (
-        Loss(bit=4, rules=(never,)),
-        Loss(bit=8, rules=(never,)),
-        Loss(bit=16),
-    )
-    assert compare(here, with_facts(here, machine="aarch64")).relation is Relation.EQUAL
+    assert reasons(compare(here, there)) == [(FOO, (never,)), (BAR, (never,)), (BAZ, ())]
 
 
 def test_a_flag_that_is_of_no_use_on_either_host() -> None:
     """What no mask could hold before is no loss."""
     comparison = compare(named("A", 0x28, RELATED), named("B", 0x28, RELATED))
-    assert (comparison.lost_on_b, comparison.lost_on_a) == ((), ())
+    assert comparison.safe
 
 
 def test_a_bit_without_a_name_is_not_lost_by_a_rule() -> None:
@@ -225,37 +303,62 @@ def test_a_bit_without_a_name_is_not_lost_by_a_rule() -> None:
     arm = Hosts(machines=["aarch64"])
     always, never = Always(FOO, hosts=arm, **SAID), Never(FOO, hosts=arm, **SAID)
     here = named("A", FOO | 1 << 6, tree(always, never))
-    (loss,) = compare(here, with_facts(here, machine="aarch64")).lost_on_b
-    assert (loss.bit, {*loss.rules}) == (FOO, {always, never})
-
-
-def test_losing_a_flag_because_of_bit_0() -> None:
-    """The lowest bit can be the cause as well."""
-    (rule,) = [rule for rule in MAINLINE.rules if isinstance(rule, Always)]
-    there = with_facts(named("B", 2), machine="aarch64")
-    assert compare(named("A", 3), there).lost_on_b == (
-        Loss(bit=1),
-        Loss(bit=2, rules=(rule,), because=1),
-    )
+    ((bit, rules),) = reasons(compare(here, with_facts(here, machine="aarch64")))
+    assert (bit, {*rules}) == (FOO, {always, never})
 
 
 def test_other_capabilities_count() -> None:
     """What a request may need is part of what a host has."""
     more = answering(named("A", 3), USER_MEMORY2=3)
-    comparison = compare(more, named("B", 3))
-    assert comparison.relation is Relation.SUPERSET
-    assert comparison.capabilities == {"USER_MEMORY2": (3, 1)}
+    (loss,) = compare(more, named("B", 3)).lost
+    assert (loss.capability, loss.bits) == ("USER_MEMORY2", 2)
+    assert compare(named("B", 3), more).safe
 
 
-def test_what_could_not_be_answered_is_less_than_no() -> None:
-    """A host that could have listed a bit says more than one that could not speak of it."""
-    narrow = evolve(named("B", 3, HI), answers={FLAGS: 3})
-    comparison = compare(answering(named("A", 3, HI), **{FLAGS_HI: 0}), narrow)
-    assert comparison.relation is Relation.SUPERSET
-    assert comparison.differing == 0xFFFF_FFFF_0000_0000
+@pytest.mark.parametrize("answer", [0, None])
+def test_a_capability_that_is_not_there_or_not_known_is_lost(answer: int | None) -> None:
+    """An error is no yes."""
+    here = named("A", 3)
+    rest = {name: raw for name, raw in here.answers.items() if name != "USER_MEMORY2"}
+    if answer is None:
+        there = evolve(here, answers=rest, errors={"USER_MEMORY2": 22})
+    else:
+        there = answering(here, USER_MEMORY2=answer)
+    (loss,) = compare(here, there).lost
+    assert (loss.capability, loss.bits) == ("USER_MEMORY2", 1)
 
 
-@pytest.mark.parametrize("same", ["VM of type 0", "a VM of type 0", "the VM of type 0"])
-def test_hosts_of_one_name_are_told_apart(same: str) -> None:
-    """Every VM is called the same on every host."""
-    assert "on the other VM of type 0 you lose" in str(compare(named(same, 3), named(same, 1)))
+def test_guest_memfd_as_a_mask_is_a_yes() -> None:
+    """Which bits it has means nothing yet; a 0 is a no."""
+    here = answering(named("A", 3), GUEST_MEMFD=2)
+    assert compare(here, named("B", 3)).safe
+    assert [loss.capability for loss in compare(here, answering(here, GUEST_MEMFD=0)).lost] == [
+        "GUEST_MEMFD"
+    ]
+
+
+def test_a_flag_that_cannot_be_known_is_lost() -> None:
+    """A host that cannot speak of a bit does not promise it."""
+    wide = answering(named("A", 3, HI), **{FLAGS_HI: 1})
+    rest = {name: raw for name, raw in wide.answers.items() if name != FLAGS_HI}
+    narrow = evolve(wide, origin="B", answers=rest)
+    (loss,) = compare(wide, narrow).lost
+    assert (loss.bits, "unknowable" in loss.message) == (1 << 32, True)
+
+
+def test_what_is_gained_is_told_of_the_first_host() -> None:
+    """Every sentence says which of the two it speaks of."""
+    lines = str(compare(named("A", 0), named("B", 3))).splitlines()
+    assert lines[0] == "safe: what runs on A runs on B"
+    assert lines[1] == "  gained: MMAP (bit 0, 0x1) is unsupported on the first host"
+    lost = str(compare(named("B", 3), named("A", 0))).splitlines()
+    assert lost[1] == "  lost: MMAP (bit 0, 0x1) is unsupported on the second host"
+
+
+def test_no_host_forges_a_line() -> None:
+    """Names come from elsewhere: a line break in one is told as such."""
+    odd = "x\nsafe: what runs on A runs on B"
+    one = named(odd, 3)
+    for text in (str(baseline([one, named(odd, 1)])), str(compare(one, named(odd, 1)))):
+        assert not [line for line in text.splitlines() if line.startswith("safe")]
+        assert "x\\nsafe" in text

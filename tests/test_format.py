@@ -1,6 +1,6 @@
 """Flags as text: what is printed, what is read, and every way to misspell it."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from attrs import field, frozen
@@ -13,18 +13,22 @@ from gmemflags import (
     Excludes,
     FlagSyntaxError,
     FlagWord,
+    Hosts,
     InvalidMaskError,
+    Need,
     Never,
     Refused,
     Requires,
     Rule,
+    _format,
     format_mask,
     format_rule,
     parse_mask,
 )
-from tests.trees import SAID
+from gmemflags._format import format_hosts, format_need
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
+SAID: dict[str, Any] = {"why": "It is so.", "source": "a test"}
 
 
 class Flag(FlagWord):
@@ -34,6 +38,16 @@ class Flag(FlagWord):
     BAR_2 = 1 << 31
     BAZ = 1 << 32
     TOP = 1 << 63
+
+
+def describe(bit: int, catalog: Catalog = MAINLINE) -> str:
+    """One bit, in the names of mainline unless said otherwise."""
+    return _format.describe(bit, catalog)
+
+
+def describe_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
+    """A mask, in the names of mainline unless said otherwise."""
+    return _format.describe_mask(mask, catalog)
 
 
 TREE = Catalog("a-tree", Flag, MAINLINE.capabilities)
@@ -67,8 +81,9 @@ def test_names_come_in_order_of_bits() -> None:
 @pytest.mark.parametrize("value", [-1, 1 << 64, True, "MMAP", None])
 def test_only_masks_have_a_text(value: object) -> None:
     """The guard stands before every text."""
-    with pytest.raises(InvalidMaskError):
-        format_mask(cast("int", value))
+    for to_text in (format_mask, describe_mask, describe):
+        with pytest.raises(InvalidMaskError):
+            to_text(cast("int", value))
 
 
 @pytest.mark.parametrize(
@@ -190,11 +205,56 @@ def test_a_long_text_is_shown_around_the_fault() -> None:
     ("value", "shown"), [(3, "3"), (None, "None"), (b"MMAP", "b'MMAP'"), ([1], "type list")]
 )
 def test_only_text_is_read(value: object, shown: str) -> None:
-    """A mask is not a text."""
+    """A mask is no text of one."""
     with pytest.raises(FlagSyntaxError, match="is not a text") as caught:
         parse_mask(cast("str", value))
     assert shown in caught.value.problem
     assert (caught.value.text, caught.value.position) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("bit", "text"),
+    [
+        (1, "MMAP (bit 0, 0x1)"),
+        (2, "INIT_SHARED (bit 1, 0x2)"),
+        (1 << 7, "bit 7 (0x80, not named by linux-mainline)"),
+        (1 << 63, "bit 63 (0x8000000000000000, not named by linux-mainline)"),
+    ],
+)
+def test_a_bit_described(bit: int, text: str) -> None:
+    """With name, number and value, or with the tree that has no name for it."""
+    assert describe(bit) == text
+    assert describe_mask(bit) == text
+
+
+@pytest.mark.parametrize("mask", [0, 3, MASK])
+def test_only_one_bit_is_described_as_one(mask: int) -> None:
+    """Several bits are in no one sentence about a bit."""
+    with pytest.raises(InvalidMaskError, match="one bit"):
+        describe(mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "text"),
+    [
+        (0, "no flag (0x0)"),
+        (3, "MMAP|INIT_SHARED (0x3)"),
+        (0x43, "MMAP|INIT_SHARED|0x40 (0x43)"),
+        (0xC0, "0xc0 (not named by linux-mainline)"),
+    ],
+)
+def test_a_mask_described(mask: int, text: str) -> None:
+    """Several bits with their value, none in words."""
+    assert describe_mask(mask) == text
+
+
+def test_descriptions_name_their_tree() -> None:
+    """Bit 2 has a name in one tree and none in the other."""
+    assert describe(4, FIRECRACKER_SECRET_FREE) == "NO_DIRECT_MAP (bit 2, 0x4)"
+    assert describe_mask(5, FIRECRACKER_SECRET_FREE) == "MMAP|NO_DIRECT_MAP (0x5)"
+    assert describe_mask(16, FIRECRACKER_SECRET_FREE) == (
+        "bit 4 (0x10, not named by firecracker-secret-free)"
+    )
 
 
 @frozen
@@ -204,8 +264,13 @@ class Odd(Rule):
     one: int = field(default=1)
     other: int = field(default=2)
 
-    def clauses(self, may: int) -> list[tuple[int, tuple[int, ...]]]:
+    def holds(self, mask: int) -> bool:
+        """On every mask."""
+        return mask >= 0
+
+    def clauses(self, may: int) -> list[tuple[int, int, int, tuple[int, ...]]]:
         """It never asks for anything."""
+        del may
         return []
 
     @property
@@ -261,3 +326,42 @@ def test_a_bit_without_a_name_in_a_rule_of_a_tree() -> None:
     """Another tree may have a name for it, and is not asked."""
     rule = Never(1 << 31 | 1 | 2, **SAID)
     assert format_rule(rule, TREE) == "no mask takes any of FOO, BAR_2, 0x2"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        (Hosts(), "any host"),
+        (Hosts(machines=("x86_64",)), "machine x86_64"),
+        (Hosts(machines=("x86_64", "i686")), "machine x86_64 or i686"),
+        (Hosts(vm_types=(4, 5)), "VM type 4 or 5"),
+        (Hosts(machines=("s390x",), vm_types=(0,)), "machine s390x, VM type 0"),
+        (Hosts(vm_types=(1 << 31, 255)), "VM type 0x80000000 or 255"),
+        (Hosts(machines=("a\nb",)), r"machine a\nb"),
+    ],
+)
+def test_hosts_as_text(hosts: Hosts, text: str) -> None:
+    """Machines and VM types that a rule speaks of; one that speaks of neither is for all."""
+    assert format_hosts(hosts) == text
+
+
+@pytest.mark.parametrize(
+    ("need", "text"),
+    [
+        (Need("X"), "KVM_CAP_X"),
+        (Need("X", 8), "KVM_CAP_X with 0x8"),
+        (Need("X", any_of=(16, 2)), "KVM_CAP_X with one of 0x10, 0x2"),
+        (Need("X", 8, any_of=(1, 2)), "KVM_CAP_X with 0x8 and one of 0x1, 0x2"),
+        (Need("X", at_least=48), "KVM_CAP_X with at least 48"),
+        (
+            Need("X", 8, any_of=(1, 2), at_least=9, why="So.", optional=True),
+            "KVM_CAP_X with 0x8 and one of 0x1, 0x2 and at least 9",
+        ),
+        (Need("MEMORY_ATTRIBUTES", 8), "KVM_CAP_MEMORY_ATTRIBUTES with 0x8 (PRIVATE)"),
+        (Need("MEMORY_ATTRIBUTES", 9), "KVM_CAP_MEMORY_ATTRIBUTES with 0x9 (PRIVATE|0x1)"),
+        (Need("a\nb"), r"KVM_CAP_a\nb"),
+    ],
+)
+def test_a_need_as_text(need: Need, text: str) -> None:
+    """The capability by its full name, and what its answer must have."""
+    assert format_need(need) == text

@@ -1,4 +1,4 @@
-"""What the library says, word for word: the files that ``python -m tests.golden`` writes."""
+"""What the library says, word for word, against files that ``python -m tests.golden`` writes."""
 
 from pathlib import Path
 

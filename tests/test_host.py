@@ -27,6 +27,7 @@ from gmemflags import (
 from gmemflags._mainline import FirecrackerFlag
 from gmemflags.testing import FakeBackend
 from tests.kernels import KERNELS, outcome
+from tests.trees import flag_class
 
 WORD = 0xFFFF_FFFF
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -63,11 +64,19 @@ def test_each_part_of_a_backend_is_required(missing: str) -> None:
         type("Mine", (Backend,), parts)()
 
 
+def test_facts_are_unknown_unless_given() -> None:
+    """None is not a guess."""
+    facts = HostFacts()
+    assert (facts.kernel, facts.machine, facts.vm_type) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ({"vm_type": "0"}, "vm_type must be an int, not '0'"),
-        ({"vm_type": True}, "vm_type must be an int, not True"),
+        ({"vm_type": "0"}, r"vm_type must be an int in \[0, 2\*\*64\), not '0'"),
+        ({"vm_type": True}, r"vm_type must be an int in \[0, 2\*\*64\), not True"),
+        ({"vm_type": -1}, r"vm_type must be an int in \[0, 2\*\*64\), not -1"),
+        ({"vm_type": 1 << 64}, rf"vm_type must be an int in \[0, 2\*\*64\), not {1 << 64}"),
         ({"machine": 3}, "machine must be a str, not 3"),
         ({"kernel": b"6.18"}, "kernel must be a str, not b'6.18'"),
     ],
@@ -76,6 +85,11 @@ def test_facts_are_texts_and_a_number(facts: dict[str, object], told: str) -> No
     """What a rule asks of them is exact."""
     with pytest.raises(TypeError, match=f"^{told}$"):
         cast("Any", HostFacts)(**facts)
+
+
+def test_mainline_numbers_five_capabilities() -> None:
+    """FLAGS_HI has been proposed, and has no number in any kernel."""
+    assert MAINLINE.capabilities == {**NUMBERS, Capability.GUEST_MEMFD_FLAGS_HI: None}
 
 
 def test_each_numbered_capability_is_asked_once() -> None:
@@ -93,11 +107,15 @@ def test_another_tree_is_asked_its_own_numbers() -> None:
     assert backend.asked == [231, 233, 234, 235, 244, 245, 231, 233, 234, 235, 244, 300]
 
 
-def test_only_none_is_no_number() -> None:
-    """KVM_CAP_IRQCHIP is 0, and is asked; without any number nothing is, and nothing is known."""
+def test_zero_is_a_number() -> None:
+    """KVM_CAP_IRQCHIP is 0: only None is no number."""
     backend = FakeBackend({0: 1})
     support = query(backend, evolve(MAINLINE, capabilities={"IRQCHIP": 0, "NOTHING": None}))
     assert (backend.asked, support.answer("IRQCHIP")) == ([0], 1)
+
+
+def test_a_catalog_without_numbers_asks_nothing() -> None:
+    """Then nothing is known, and nothing is a flag."""
     backend = FakeBackend({244: 3})
     support = query(backend, evolve(MAINLINE, capabilities={}))
     assert (backend.asked, dict(support.answers)) == ([], {})
@@ -114,7 +132,11 @@ def test_answers_are_kept_raw_and_by_name() -> None:
         "VM_TYPES": 0x21,
         "GUEST_MEMFD_FLAGS": -(2**31) + 3,
     }
-    assert {type(name) for name in support.answers} == {str}
+
+
+def test_names_are_plain_texts() -> None:
+    """Capability is an enum of str; what is stored does not depend on it."""
+    assert {type(name) for name in query(FakeBackend({})).answers} == {str}
 
 
 def test_the_backends_facts_are_kept() -> None:
@@ -149,22 +171,84 @@ def test_an_error_as_an_answer_is_never_flags(capability: Capability, raw: int, 
     assert f"a host of mine answered {raw} to KVM_CAP_{capability}: {shown}" in str(error)
 
 
-@pytest.mark.parametrize("number", NUMBERS.values())
-@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOTTY, errno.EBADF])
-def test_a_failed_call_fails_the_query(number: int, code: int) -> None:
-    """Whichever capability it was: a support with a hole would say "unsupported"."""
-    failure = OSError(code, os.strerror(code))
+@pytest.mark.parametrize("raw", [1 << 32, 0x7_0000_0003, -(2**31) - 1, -(2**63)], ids=hex)
+def test_a_high_word_wider_than_a_word_is_refused(raw: int) -> None:
+    """Its upper half could only be read as bits 95 to 64."""
+    with pytest.raises(InconsistentAnswerError) as caught:
+        query(FakeBackend({234: 1, 244: 3, 300: raw}), WITH_HI)
+    assert "wider than 32 bits" in caught.value.problem
+    assert (caught.value.capability, caught.value.raw) == ("GUEST_MEMFD_FLAGS_HI", raw)
+
+
+CODES = [errno.EIO, errno.EACCES, errno.ENOTTY, errno.EBADF, errno.EINVAL]
+
+
+def failing(number: int, code: int, **rest: Any) -> FakeBackend:
+    """A backend of two flags and an empty FLAGS_HI that fails for one number."""
+    table: dict[int, int | OSError] = {234: 1, 244: 3, 300: 0}
+    return FakeBackend({**table, number: OSError(code, os.strerror(code))}, **rest)
+
+
+@pytest.mark.parametrize("number", [234, 244, 300])
+@pytest.mark.parametrize("code", CODES)
+def test_a_failed_enumeration_fails_the_query(number: int, code: int) -> None:
+    """A support without an answer to one of these would say "unsupported"."""
     with pytest.raises(CapabilityQueryError) as caught:
-        query(FakeBackend({234: 1, 244: 3, number: failure}))
+        query(failing(number, code), WITH_HI)
     assert (caught.value.errno, caught.value.number) == (code, number)
 
 
-def test_the_query_stops_at_the_first_failure() -> None:
-    """After EIO nothing else is asked."""
-    backend = FakeBackend({233: OSError(errno.EIO, "gone")})
+@pytest.mark.parametrize("capability", ["USER_MEMORY2", "MEMORY_ATTRIBUTES", "VM_TYPES"])
+@pytest.mark.parametrize("code", CODES)
+def test_an_answer_that_failed_keeps_to_itself(capability: str, code: int) -> None:
+    """It is not known, which is neither 0 nor a yes; all others are asked and kept."""
+    backend = failing(NUMBERS[Capability(capability)], code)
+    support = query(backend)
+    assert (support.mask, support.guest_memfd) == (3, True)
+    assert support.errors == {capability: code}
+    assert capability not in support.answers
+    assert support.answer(capability) is None
+    assert backend.asked == [231, 233, 234, 235, 244]
+
+
+@pytest.mark.parametrize("number", [131, 243])
+def test_what_arm64_refuses_at_system_scope_is_no_failure(number: int) -> None:
+    """MSI_DEVID and ARM_CACHEABLE_PFNMAP_SUPPORTED are EINVAL there, and a VM answers them."""
+    catalog = numbered(OF_ARM64=number)
+    backend = failing(number, errno.EINVAL, scope=Scope.SYSTEM, host=HostFacts(machine="aarch64"))
+    support = query(backend, catalog)
+    assert (support.mask, support.errors) == (3, {"OF_ARM64": errno.EINVAL})
+
+
+def test_the_query_stops_at_the_first_failed_enumeration() -> None:
+    """After EIO for GUEST_MEMFD nothing else is asked."""
+    backend = FakeBackend({234: OSError(errno.EIO, "gone")})
     with pytest.raises(CapabilityQueryError):
         query(backend)
-    assert backend.asked == [231, 233]
+    assert backend.asked == [231, 233, 234]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {"GUEST_MEMFD": 5},
+        {"GUEST_MEMFD_FLAGS": 22},
+        {"USER_MEMORY2": 22},
+        {"VM_TYPES": -22},
+        {"VM_TYPES": True},
+        {"VM_TYPES": "EINVAL"},
+    ],
+)
+def test_errors_of_a_support_are_errnos_of_what_was_not_answered(errors: Any) -> None:
+    """Not of what enumerates flags, nor of what has an answer."""
+    with pytest.raises(ValueError, match=r"^errors\['\w+'\] cannot be "):
+        Support(answers={"USER_MEMORY2": 1}, errors=errors, scope=Scope.VM, catalog=MAINLINE)
+
+
+def test_an_error_of_what_the_catalog_does_not_number() -> None:
+    """As little as an answer to it."""
+    with pytest.raises(CatalogError, match="which has no number here"):
+        Support(answers={}, errors={"USERFAULT": 22}, scope=Scope.VM, catalog=MAINLINE)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -186,6 +270,21 @@ def test_a_host_of_today() -> None:
     assert (support.answerable, support.hi_only) == (WORD, 0)
     assert support.flags == GuestMemfdFlag.MMAP | GuestMemfdFlag.INIT_SHARED
     assert type(support.flags) is GuestMemfdFlag
+
+
+def test_a_host_with_two_words() -> None:
+    """``FLAGS | FLAGS_HI << 32``, both sign-extended on their way."""
+    flags = 0x8000_0001_8000_0003
+    support = query(FakeBackend.split(flags, flags_hi=300), WITH_HI)
+    assert support.mask == flags
+    assert (support.answerable, support.hi_only) == (MASK, 0)
+
+
+def test_a_contradicting_high_word_is_reported_and_not_believed() -> None:
+    """The 64-bit FLAGS is authoritative."""
+    support = query(FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7}), WITH_HI)
+    assert (support.mask, support.hi_only) == (0x4_0000_0003, 0x3_0000_0000)
+    assert support.state(1 << 32) is BitState.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -235,6 +334,56 @@ def test_answers_are_read_as_masks() -> None:
     assert support.answer(Capability.USER_MEMORY2) is None
 
 
+@pytest.mark.parametrize(
+    "capability",
+    [Capability.VM_TYPES, "VM_TYPES", "KVM_CAP_VM_TYPES"],
+    ids=["member", "name", "full name"],
+)
+def test_a_capability_is_asked_for_by_any_of_its_names(capability: str) -> None:
+    """With or without the kernel's prefix, in answers, errors and catalogs alike."""
+    assert support_of(VM_TYPES=5).answer(capability) == 5
+    support = Support(answers={"KVM_CAP_VM_TYPES": 5}, scope=Scope.VM, catalog=MAINLINE)
+    assert support.answer(capability) == 5
+    catalog = Catalog("t", GuestMemfdFlag, {"KVM_CAP_GUEST_MEMFD": 234, f"{capability}": 235})
+    assert query(FakeBackend({234: 1, 235: 5}), catalog).answer(capability) == 5
+    assert query(FakeBackend({234: 1}), catalog).guest_memfd is True
+
+
+@pytest.mark.parametrize("name", ["USERFAULT", "vm_types", "", "KVM_CAP_KVM_CAP_VM_TYPES"])
+def test_an_unknown_capability_has_no_answer(name: str) -> None:
+    """A typo is an error, and never "not asked"."""
+    with pytest.raises(CatalogError, match=r"^catalog linux-mainline: no capability"):
+        support_of(VM_TYPES=5).answer(name)
+
+
+@pytest.mark.parametrize("vm_type", [0, 4, 1 << 31])
+def test_a_support_of_system_scope_has_no_vm_type(vm_type: int) -> None:
+    """/dev/kvm answers for VMs of all types: a rule for some of them would be applied wrongly."""
+    host = HostFacts(machine="x86_64", vm_type=vm_type)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        Support(answers={}, scope=Scope.SYSTEM, host=host, catalog=MAINLINE)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        FakeBackend({}, scope=Scope.SYSTEM, host=host)
+    with pytest.raises(ValueError, match=r"system scope has no VM type$"):
+        evolve(query(FakeBackend({}, host=host)), scope=Scope.SYSTEM)
+
+
+@pytest.mark.parametrize("flag", [FirecrackerFlag.NO_DIRECT_MAP, FirecrackerFlag.WRITE])
+def test_a_flag_of_another_tree_has_no_state(flag: FirecrackerFlag) -> None:
+    """Where the catalog calls the bit otherwise; where it has no name, the bit is asked about."""
+    named = evolve(
+        MAINLINE,
+        flags=flag_class({"MMAP": 1, "INIT_SHARED": 2, "HUGE_PAGES": 4, "DIRECT": 8}),
+        name="other",
+    )
+    support = query(FakeBackend.narrow(0xF), named)
+    with pytest.raises(InvalidMaskError, match=rf"^FirecrackerFlag\.{flag.name} "):
+        support.state(flag)
+    assert support.state(int(flag)) is BitState.SUPPORTED
+    assert query(FakeBackend.narrow(0xF)).state(flag) is BitState.SUPPORTED
+    assert support.state(FirecrackerFlag.MMAP) is BitState.SUPPORTED
+
+
 @pytest.mark.parametrize("name", [HI, "USERFAULT"])
 def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
     """It was given to somebody else's number: under mainline bits 63 to 32 are never known."""
@@ -248,7 +397,7 @@ def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
     "wrong", [{"scope": "vm"}, {"host": None}, {"host": "x86_64"}, {"catalog": "linux-mainline"}]
 )
 def test_a_support_is_made_of_the_right_things(wrong: dict[str, Any]) -> None:
-    """A text is not a scope, a host or a catalog."""
+    """A text is no scope, host or catalog."""
     right: dict[str, Any] = {"answers": {}, "scope": Scope.VM, "catalog": MAINLINE}
     with pytest.raises(TypeError):
         Support(**(right | wrong))
@@ -273,53 +422,65 @@ def test_under_another_tree_the_flags_have_its_names() -> None:
     assert (support.catalog, support.flags) == (MAINLINE, GuestMemfdFlag(7))
 
 
-NARROW = query(FakeBackend.narrow(3))
-SPLIT = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
-CONTRADICTING = query(FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7}), WITH_HI)
-
-
-@pytest.mark.parametrize(
-    ("support", "catalog", "mask", "answerable"),
-    [
-        (SPLIT, evolve(WITH_HI, name="other"), 0x7_0000_0003, MASK),
-        (SPLIT, MAINLINE, 3, WORD),
-        (CONTRADICTING, MAINLINE, 0x4_0000_0003, MASK),
-        (NARROW, numbered(GUEST_MEMFD_FLAGS=None), 0, 0),
-        (NARROW, numbered(USER_MEMORY2=400), 3, WORD),
-    ],
-    ids=["same FLAGS_HI", "no FLAGS_HI", "no FLAGS_HI, 64 bits", "no FLAGS", "another number"],
-)
-def test_under_a_tree_with_other_numbers(
-    support: Support, catalog: Catalog, mask: int, answerable: int
-) -> None:
-    """An answer counts where its number is the same; what another tree asked says nothing."""
-    again = support.under(catalog)
-    assert (again.mask, again.answerable, again.hi_only) == (mask, answerable, 0)
-    mine, other = support.catalog.capabilities, catalog.capabilities
-    assert all(mine[name] == other[name] for name in again.answers)
-
-
-@pytest.mark.parametrize(
-    ("support", "catalog", "told"),
-    [
-        (NARROW, WITH_HI, "GUEST_MEMFD_FLAGS_HI is 300"),
-        (SPLIT, numbered(GUEST_MEMFD_FLAGS_HI=301), "GUEST_MEMFD_FLAGS_HI is 301"),
-        (SPLIT.under(MAINLINE), WITH_HI, "GUEST_MEMFD_FLAGS_HI is 300"),
-        (NARROW, numbered(GUEST_MEMFD=400), "GUEST_MEMFD is 400"),
-        (NARROW, numbered(GUEST_MEMFD_FLAGS=400), "GUEST_MEMFD_FLAGS is 400"),
-    ],
-    ids=["never asked", "another number", "back and forth", "GUEST_MEMFD", "FLAGS"],
-)
-def test_under_a_tree_that_enumerates_by_other_numbers(
-    support: Support, catalog: Catalog, told: str
-) -> None:
+def test_under_a_tree_whose_high_word_was_never_asked() -> None:
     """Reading on would call the upper half unsupported, or the lower half the whole."""
+    support = query(FakeBackend.narrow(3))
     with pytest.raises(CatalogError) as caught:
-        support.under(catalog)
-    assert (caught.value.catalog, caught.value.problem) == (
-        "a-tree",
-        f"{told} here, which a fake host was never asked; query it again",
-    )
+        support.under(WITH_HI)
+    told = "GUEST_MEMFD_FLAGS_HI is 300 here, which a fake host was never asked; query it again"
+    assert (caught.value.catalog, caught.value.problem) == ("a-tree", told)
+
+
+def test_under_a_tree_with_the_same_high_word() -> None:
+    """What was asked by that number counts."""
+    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
+    assert support.under(evolve(WITH_HI, name="other")).mask == 0x7_0000_0003
+
+
+def test_under_a_tree_with_another_high_word() -> None:
+    """The answer to 300 says nothing of 301."""
+    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
+    with pytest.raises(CatalogError, match="FLAGS_HI is 301 here"):
+        support.under(numbered(GUEST_MEMFD_FLAGS_HI=301))
+
+
+def test_under_a_tree_without_a_high_word() -> None:
+    """Its answer is dropped: bits 63 to 32 become unknowable, and nothing disagrees."""
+    contradicting = FakeBackend({234: 1, 244: 0x4_0000_0003, 300: 7})
+    assert query(contradicting, WITH_HI).under(MAINLINE).hi_only == 0
+    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI).under(MAINLINE)
+    assert (support.mask, support.answerable, support.answer(HI)) == (3, WORD, None)
+
+
+@pytest.mark.parametrize("name", ["GUEST_MEMFD", "GUEST_MEMFD_FLAGS"])
+def test_under_a_tree_that_enumerates_by_other_numbers(name: str) -> None:
+    """The HugeTLB RFC came before 244: its answers are not these."""
+    support = query(FakeBackend.narrow(3))
+    with pytest.raises(CatalogError, match=rf"{name} is 400 here.*query it again"):
+        support.under(numbered(**{name: 400}))
+
+
+def test_under_a_tree_that_does_not_enumerate() -> None:
+    """Without a number for FLAGS nothing is known of any bit."""
+    support = query(FakeBackend.narrow(3)).under(numbered(GUEST_MEMFD_FLAGS=None))
+    assert (support.mask, support.answerable) == (0, 0)
+    assert support.state(1) is BitState.UNKNOWABLE
+
+
+def test_under_a_tree_that_renumbers_another_capability() -> None:
+    """That answer is not counted; the flags are."""
+    support = query(FakeBackend.narrow(3)).under(numbered(USER_MEMORY2=400))
+    assert support.answer(Capability.USER_MEMORY2) is None
+    assert support.mask == 3
+
+
+def test_under_back_and_forth_keeps_every_answer() -> None:
+    """What one tree cannot read is kept for the next one, with its number."""
+    support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)
+    there = support.under(MAINLINE)
+    assert there.mask == 3
+    assert [answer.number for answer in there.unused] == [300]
+    assert there.under(WITH_HI) == support
 
 
 def test_a_host_may_be_unknown() -> None:

@@ -12,8 +12,8 @@ import os, resource, sys
 from errno import EINVAL, EMFILE
 from gmemflags import (
     CapabilityQueryError, GuestMemfdCreateError, GuestMemfdFlag as F, InvalidMaskError, MAINLINE,
-    NegotiationError, Prerequisites, Request, baseline, compare, format_mask, lint, negotiate,
-    parse_mask, query, resolve,
+    NegotiationError, Prerequisites, Request, Stage, baseline, compare, format_mask, lint,
+    negotiate, parse_mask, query, resolve,
 )
 from gmemflags.linux import Kvm, Vm, probe
 from gmemflags.testing import FakeBackend
@@ -46,7 +46,9 @@ except OSError as error:
 """
 NEGOTIATE = """
 host = query(FakeBackend.narrow(F.MMAP))
-granted = negotiate(host, Request(required=F.MMAP, preferred=[F.INIT_SHARED]))
+granted = negotiate(
+    host, Request(required=F.MMAP, preferred=[F.INIT_SHARED], until=Stage.BIND)
+)
 assert (granted.ok, granted.mask, granted.flags) == (True, 1, F.MMAP)
 assert "INIT_SHARED" in str(granted) and "INIT_SHARED" in granted.why(F.INIT_SHARED)
 assert resolve(host, granted.pin()).mask == 1
@@ -89,7 +91,7 @@ if vm is not None and query(vm).guest_memfd:
         fails(vm, answer, page, EMFILE)
         os.close(held.pop())
     os.close(vm.create_guest_memfd(page, answer))
-    assert probe(vm).taken
+    assert probe(vm).works(Stage.CREATE)
     assert query(Vm.from_fd(vm.fileno())) is not None
     vm.close()
     try:

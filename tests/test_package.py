@@ -104,7 +104,9 @@ def test_the_source_of_a_public_class(module: ModuleType, name: str) -> None:
     """A source viewer shows the class itself."""
     value = getattr(module, name)
     if inspect.isclass(value):
-        first = next(line for line in inspect.getsource(value).splitlines() if not line.startswith("@"))
+        first = next(
+            line for line in inspect.getsource(value).splitlines() if not line.startswith("@")
+        )
         assert first.startswith(f"class {name}")
 
 

@@ -27,12 +27,12 @@ NO_MASKS = [-1, 1 << 64, True, 1.0, "MMAP", None]
 
 
 def test_nothing_is_asked_by_default() -> None:
-    """A request without arguments wants a file with no flag, on a VM, that can be bound."""
+    """A request without arguments asks for a file without flags that can be used, on a VM."""
     request = Request()
     assert (request.required, request.preferred, request.forbidden) == (0, (), 0)
     assert (request.needs, request.digest, request.flag_names) == ((), None, frozenset())
     assert request.prerequisites is Prerequisites.REFUSE
-    assert request.until is Stage.BIND
+    assert request.until is Stage.ACCESS
     assert request.scope is Scope.VM
 
 
@@ -44,7 +44,7 @@ def test_everything_is_kept() -> None:
         forbidden=1 << 63,
         needs=[Need("USERFAULT")],
         prerequisites=Prerequisites.ADD,
-        until=Stage.ACCESS,
+        until=Stage.BIND,
         scope=Scope.SYSTEM,
         digest="0123",
         flag_names=[(8, "WRITE")],
@@ -53,7 +53,7 @@ def test_everything_is_kept() -> None:
     assert {type(mask) for mask in (request.required, *request.preferred)} == {int}
     assert request.needs == (Need("USERFAULT"),)
     assert request.prerequisites is Prerequisites.ADD
-    assert request.until is Stage.ACCESS
+    assert request.until is Stage.BIND
     assert request.scope is Scope.SYSTEM
     assert request.digest == "0123"
     assert request.flag_names == {(8, "WRITE"), (1, "MMAP"), (2, "INIT_SHARED")}
@@ -182,10 +182,43 @@ def test_a_need_may_have_the_kernels_full_name() -> None:
     assert Need("KVM_CAP_USER_MEMORY2") == Need("USER_MEMORY2")
 
 
+def test_the_same_need_twice_is_one() -> None:
+    """It is asked and told once, whatever name of the capability was given."""
+    needs = [Need("X", 1), Need("Y"), Need("KVM_CAP_X", 1), Need("Y"), Need("X", 2)]
+    assert Request(needs=needs).needs == (Need("X", 1), Need("Y"), Need("X", 2))
+
+
+def test_a_need_says_what_for() -> None:
+    """By default it says nothing, asks for any answer but 0, and must be met."""
+    need = Need("X")
+    assert (need.bits, need.any_of, need.at_least) == (0, (), None)
+    assert (need.optional, need.why) == (False, "")
+    need = Need("X", 1, any_of=(2,), at_least=3, optional=True, why="So.")
+    assert (need.at_least, need.optional, need.why) == (3, True, "So.")
+
+
+@pytest.mark.parametrize("flag", [F.MMAP, F(0), F(0x40), FirecrackerFlag.WRITE])
+def test_a_guest_memfd_flag_is_no_answer_of_another_capability(flag: F) -> None:
+    """Whoever writes it wanted the flag required, and would be told yes without it."""
+    for fields in ({"bits": flag}, {"any_of": (1, flag)}):
+        with pytest.raises(InvalidMaskError, match="flags are asked for by required=, not by a"):
+            Need("GUEST_MEMFD_FLAGS", **cast("Any", fields))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("optional", 1), ("optional", "yes"), ("optional", None), ("why", None), ("why", 3)],
+)
+def test_a_need_is_optional_or_not(field: str, value: object) -> None:
+    """A number or a text would be taken for a yes."""
+    with pytest.raises(TypeError, match=f"^{field} must be a "):
+        Need("X", **cast("Any", {field: value}))
+
+
 @pytest.mark.parametrize("capability", [231, None, b"X"])
 def test_a_need_names_a_capability(capability: object) -> None:
     """A number is another question."""
-    with pytest.raises(TypeError, match="capabilities by their names are wanted, not "):
+    with pytest.raises(TypeError, match="capabilities are wanted by their names, not "):
         cast("Any", Need)(capability)
 
 
@@ -338,20 +371,33 @@ def test_names_are_a_part_of_a_request() -> None:
         (Need("X", 8, any_of=(1, 2)), 8, False),
         (Need("X", 8, any_of=(1, 2)), 3, False),
         (Need("X", 8, any_of=(1, 2)), 9, True),
+        (Need("X", at_least=0), 0, True),
+        (Need("X", at_least=4), 3, False),
+        (Need("X", at_least=4), 4, True),
+        (Need("X", at_least=1 << 63), 1 << 63, True),
+        (Need("X", at_least=1 << 63), (1 << 63) - 1, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 9, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 10, True),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 0x10, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10), 0x18, False),
+        (Need("X", 8, any_of=(1, 2), at_least=10, optional=True), 0x18, False),
     ],
 )
 def test_a_need_is_met(need: Need, answer: int, met: bool) -> None:
-    """By all of its bits and one whole alternative; with neither, by anything but 0."""
+    """By all of its bits, one whole alternative, and its number; with none, by anything but 0."""
     assert need.met_by(answer) is met
 
 
 @pytest.mark.parametrize("value", NO_MASKS)
 def test_a_need_is_of_masks(value: object) -> None:
-    """The guard stands before both of its fields."""
+    """The guard stands before all of its numbers."""
     with pytest.raises(InvalidMaskError):
         Need("X", cast("int", value))
     with pytest.raises(InvalidMaskError):
         Need("X", any_of=(1, cast("int", value)))
+    if value is not None:
+        with pytest.raises(InvalidMaskError):
+            Need("X", at_least=cast("int", value))
 
 
 def test_a_need_is_by_plain_name() -> None:

@@ -130,7 +130,8 @@ def test_negotiate_returns_a_yes() -> None:
 def test_three_kinds_of_wants() -> None:
     """A request, a profile, and a mask, which is wanted as a whole."""
     request = Request(required=FOO)
-    assert resolve(host(), Profile("p", request, "A use.")) == resolve(host(), request)
+    of_profile = resolve(host(), Profile("p", request, "A use."))
+    assert of_profile == evolve(resolve(host(), request), profile="p")
     assert resolve(host(), 4).request == Request(required=4)
     assert resolve(host(), FOO).request == request
 

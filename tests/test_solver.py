@@ -8,8 +8,20 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from gmemflags._solver import ALWAYS, STEPS, Budget, Clause, OutOfSteps, absent, clause, core, possible, solve, whole_groups
 from gmemflags._masks import MASK
+from gmemflags._solver import (
+    ALWAYS,
+    STEPS,
+    Budget,
+    Clause,
+    OutOfSteps,
+    absent,
+    clause,
+    core,
+    possible,
+    solve,
+    whole_groups,
+)
 
 BITS = [1 << number for number in range(64)]
 TOP = 1 << 63

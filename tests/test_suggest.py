@@ -14,6 +14,7 @@ from gmemflags import (
     Resolution,
     Scope,
     Stage,
+    Suggestion,
     Support,
     query,
     resolve,
@@ -36,6 +37,8 @@ from tests.trees import (
 )
 
 ADD = Prerequisites.ADD
+PREFER_BAR = "prefer BAR (bit 3, 0x8) instead of requiring it"
+UNTIL_CREATE = "ask only until create (until=Stage.CREATE)"
 
 
 def suggested(answer: Resolution) -> list[tuple[str, int]]:
@@ -44,7 +47,14 @@ def suggested(answer: Resolution) -> list[tuple[str, int]]:
     for suggestion in answer.suggestions:
         assert resolve(answer.support, suggestion.request).mask == suggestion.mask
         assert suggestion.request != answer.request
-    return [(suggestion.change, suggestion.mask) for suggestion in answer.suggestions]
+    return [(changes(suggestion), suggestion.mask) for suggestion in answer.suggestions]
+
+
+def changes(suggestion: Suggestion) -> str:
+    """What is to be changed, without the mask that it gives, which the text must name."""
+    text, _, gives = suggestion.change.partition(", which gives ")
+    assert gives.endswith(f"{suggestion.mask:#x})") or f"{suggestion.mask:#x}" in gives
+    return text
 
 
 # Each single change by itself, on a host where nothing else helps.
@@ -73,55 +83,32 @@ SINGLES: dict[str, tuple[Support, Request, list[tuple[str, int]]]] = {
     "prefer an unsupported one": (
         host(FOO),
         Request(required=FOO | BAR),
-        [("prefer BAR (bit 3, 0x8) instead of requiring it", 0x4)],
-    ),
-    "prefer an unnamed one": (
-        host(),
-        Request(required=FOO | 1),
-        [("prefer bit 0 (0x1, not named by a-tree) instead of requiring it", 0x4)],
-    ),
-    "prefer one of another tree": (
-        host(),
-        Request(required=FirecrackerFlag.WRITE),
-        [("prefer BAR (bit 3, 0x8) instead of requiring it", 0)],
+        [(PREFER_BAR, 0x4)],
     ),
     "required and forbidden": (
         host(),
         Request(required=FOO, forbidden=FOO),
-        [
-            ("do not forbid FOO (bit 2, 0x4)", 0x4),
-            ("prefer FOO (bit 2, 0x4) instead of requiring it", 0),
-        ],
+        [("do not forbid FOO (bit 2, 0x4)", 0x4)],
     ),
     "until": (
         host(FOO, Always(BAR, stage=Stage.BIND, **SAID)),
         Request(),
-        [("let rules count until create only", 0)],
+        [(UNTIL_CREATE, 0)],
     ),
     "until bind": (
         host(FOO, Always(BAR, stage=Stage.ACCESS, **SAID)),
         Request(until=Stage.ACCESS),
-        [("let rules count until bind only", 0)],
+        [("ask only until bind (until=Stage.BIND)", 0)],
     ),
     "until, where two earlier stages differ": (
         host(FOO, Always(BAR, stage=Stage.BIND, **SAID)),
         Request(until=Stage.ACCESS),
-        [("let rules count until create only", 0)],
-    ),
-    "do without": (
-        host(),
-        Request(needs=[Need("USERFAULT"), Need("USER_MEMORY2")]),
-        [("drop the need for KVM_CAP_USERFAULT", 0)],
+        [(UNTIL_CREATE, 0)],
     ),
     "scope": (
         dev_kvm(ALL, tree()),
         Request(required=FOO),
         [("ask for an upper bound only (system scope)", 0x4)],
-    ),
-    "pin": (
-        host(),
-        Request(required=FOO, digest="0" * 64),
-        [("drop the binding to the other catalog", 0x4)],
     ),
 }
 
@@ -143,7 +130,6 @@ def test_preferences_are_kept() -> None:
     assert suggested(answer) == [
         ("require FOO (bit 2, 0x4) as well", 0x2C),
         ("allow prerequisites to be added", 0x2C),
-        ("prefer BAR (bit 3, 0x8) instead of requiring it", 0x20),
     ]
 
 
@@ -160,61 +146,52 @@ def test_what_is_preferred_instead_comes_last() -> None:
     """A requirement that becomes a preference does not outrank those that were there."""
     answer = resolve(host(ALL, FOO_EXCLUDES_BAR), Request(required=FOO | BAR))
     assert [s.request.preferred for s in answer.suggestions] == [(FOO,), (BAR,)]
-    ranked = resolve(host(FOO), Request(required=BAR, preferred=[FOO]))
+    ranked = resolve(host(FOO | BAZ), Request(required=BAZ | BAR, preferred=[FOO]))
     assert [s.request.preferred for s in ranked.suggestions] == [(FOO, BAR)]
 
 
 def test_at_most_three() -> None:
     """Where a fourth one would help as well, the first three are told."""
     support = host(ALL, needs(BAR, FOO, stage=Stage.BIND))
-    assert resolve(support, Request(required=BAR, until=Stage.CREATE)).ok
-    assert suggested(resolve(support, Request(required=BAR))) == [
-        ("require FOO (bit 2, 0x4) as well", 0xC),
-        ("allow prerequisites to be added", 0xC),
-        ("prefer BAR (bit 3, 0x8) instead of requiring it", 0),
+    assert resolve(support, Request(required=BAR | QUX, until=Stage.CREATE)).ok
+    assert suggested(resolve(support, Request(required=BAR | QUX))) == [
+        ("require FOO (bit 2, 0x4) as well", 0x2C),
+        ("allow prerequisites to be added", 0x2C),
+        (PREFER_BAR, 0x20),
     ]
 
 
 def test_one_minimal_set() -> None:
     """Where no single change helps, one set of which none can be left out."""
-    request = Request(required=FOO | BAR | 1, needs=[Need("USERFAULT"), Need("USER_MEMORY2")])
-    assert suggested(resolve(host(FOO), request)) == [
-        (
-            (
-                "prefer bit 0 (0x1, not named by a-tree) instead of requiring it;"
-                " prefer BAR (bit 3, 0x8) instead of requiring it;"
-                " drop the need for KVM_CAP_USERFAULT"
-            ),
-            0x4,
-        )
+    request = Request(required=FOO | BAR | QUX, prerequisites=ADD)
+    assert suggested(resolve(host(FOO | BAZ), request)) == [
+        (f"{PREFER_BAR}; prefer QUX (bit 5, 0x20) instead of requiring it", 0x4)
     ]
 
 
 def test_each_of_a_minimal_set_is_needed() -> None:
     """Without any one of its changes the request is refused."""
     support = dev_kvm(BAR | BAZ, tree(Always(FOO, stage=Stage.BIND, **SAID)))
-    request = Request(required=BAR | 1, forbidden=BAZ, digest="0" * 64)
+    request = Request(required=BAR | QUX, forbidden=BAZ)
     (together,) = resolve(support, request).suggestions
-    assert together.change.split("; ") == [
-        "prefer bit 0 (0x1, not named by a-tree) instead of requiring it",
-        "let rules count until create only",
+    assert changes(together).split("; ") == [
+        "prefer QUX (bit 5, 0x20) instead of requiring it",
+        UNTIL_CREATE,
         "ask for an upper bound only (system scope)",
-        "drop the binding to the other catalog",
     ]
     changed = together.request
-    assert (changed.required, changed.preferred, changed.forbidden) == (BAR, (1,), BAZ)
+    assert (changed.required, changed.preferred, changed.forbidden) == (BAR, (QUX,), BAZ)
     assert (changed.until, changed.scope, changed.digest) == (Stage.CREATE, Scope.SYSTEM, None)
     assert (together.mask, resolve(support, changed).mask) == (BAR, BAR)
+    assert together.caveats[-1] == "an upper bound says nothing about one VM"
 
 
 def test_of_the_stages_that_help_only_with_more_the_earliest() -> None:
     """A later one of them would undo it."""
-    support = host(ALL, Never(FOO, stage=Stage.BIND, **SAID))
-    request = Request(
-        required=FOO, needs=[Need("USERFAULT")], until=Stage.ACCESS, prerequisites=ADD
-    )
+    support = dev_kvm(ALL, tree(Never(FOO, stage=Stage.BIND, **SAID)))
+    request = Request(required=FOO, prerequisites=ADD)
     assert suggested(resolve(support, request)) == [
-        ("let rules count until create only; drop the need for KVM_CAP_USERFAULT", 0x4)
+        (f"{UNTIL_CREATE}; ask for an upper bound only (system scope)", 0x4)
     ]
 
 
@@ -228,6 +205,20 @@ NOTHING_HELPS: dict[str, tuple[Support, Request]] = {
         host(ALL, Always(FOO, **SAID), Never(FOO, **SAID)),
         Request(required=BAR, forbidden=QUX),
     ),
+    "a need is not met, which no change may drop": (
+        host(),
+        Request(required=FOO, needs=[Need("USERFAULT"), Need("USER_MEMORY2")]),
+    ),
+    "a profile's need is not met": (
+        query(FakeBackend.narrow(3)),
+        MAINLINE.profiles["private"].request,
+    ),
+    "it is pinned to another catalog": (host(), Request(required=FOO, digest="0" * 64)),
+    "nobody knows the bit": (host(), Request(required=1 << 7)),
+    "nobody knows one of the bits": (host(), Request(required=FOO | 1 << 7)),
+    "it is the only flag that is required": (host(FOO), Request(required=BAR)),
+    "nothing that was required is left": (host(QUX), Request(required=FOO | BAR)),
+    "it is a flag of another tree": (host(), Request(required=FirecrackerFlag.WRITE)),
     "the host lacks what it forces": (
         host(BAR, Always(FOO, **SAID)),
         Request(until=Stage.CREATE, prerequisites=ADD, scope=Scope.SYSTEM),
@@ -254,9 +245,7 @@ def test_a_yes_needs_no_suggestion() -> None:
 def test_no_change_of_what_is_so_already() -> None:
     """A request for creation alone, with prerequisites, at system scope, has fewer changes left."""
     request = Request(required=FOO | BAR, until=Stage.CREATE, prerequisites=ADD, scope=Scope.SYSTEM)
-    assert suggested(resolve(host(FOO), request)) == [
-        ("prefer BAR (bit 3, 0x8) instead of requiring it", 0x4)
-    ]
+    assert suggested(resolve(host(FOO), request)) == [(PREFER_BAR, 0x4)]
 
 
 def test_an_unnamed_bit_stays_forbidden() -> None:
@@ -273,3 +262,27 @@ def test_all_that_is_forbidden_at_once() -> None:
     assert suggested(resolve(support, request)) == [
         ("do not forbid FOO (bit 2, 0x4); do not forbid BAR (bit 3, 0x8)", 0xC)
     ]
+
+
+def test_an_earlier_stage_says_what_it_is_not_good_for() -> None:
+    """A kernel newer than the catalog may make MMAP alone useful; this one does not."""
+    answer = resolve(query(FakeBackend.narrow(1)), 1)
+    (only,) = [it for it in answer.suggestions if it.request.until is not Stage.ACCESS]
+    assert (changes(only), only.mask) == ("ask only until bind (until=Stage.BIND)", 1)
+    (caveat,) = only.caveats
+    assert caveat.startswith("MMAP requires INIT_SHARED (at access, as of Linux 7.3): ")
+    assert "SIGBUS" in caveat
+    assert str(only) == f"{only.change}; {caveat}"
+
+
+def test_a_suggestion_that_loses_nothing_has_no_caveat() -> None:
+    """What it gives can be used until access."""
+    answer = resolve(query(FakeBackend.narrow(3)), 1)
+    assert [it.caveats for it in answer.suggestions[:2]] == [(), ()]
+    assert [it.mask for it in answer.suggestions[:2]] == [3, 3]
+
+
+def test_a_preference_is_no_suggestion_where_it_gives_no_flag() -> None:
+    """Of two required flags one may be preferred; of one, none."""
+    assert suggested(resolve(host(FOO), FOO | BAR)) == [(PREFER_BAR, 0x4)]
+    assert suggested(resolve(host(0), FOO | BAR)) == []

@@ -39,8 +39,8 @@ FOO_EXCLUDES_BAR = Excludes(FOO, BAR, **SAID)
 CLAIM = "the names are those of a-tree, by the caller's choice: a kernel confirms bits, never names"
 
 
-def flag_class(name: str, members: Mapping[str, Any]) -> type[FlagWord]:
-    """A flag class that is made of data."""
+def flag_class(members: Mapping[str, int], name: str = "Flag") -> type[FlagWord]:
+    """A flag class of these members, made as enum makes classes of data."""
     made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
     return made
 
@@ -85,11 +85,11 @@ def dev_kvm(flags: int, catalog: Catalog = MAINLINE) -> Support:
     return query(system(flags), catalog)
 
 
-def system(flags: int, **facts: Any) -> Backend:
+def system(flags: int, machine: str = "x86_64") -> Backend:
     """The backend of such a /dev/kvm."""
     return FakeBackend(
         {231: 1, 234: 1, 235: 1, 244: int(flags)},
         scope=Scope.SYSTEM,
-        host=HostFacts("6.18.0", **{"machine": "x86_64", **facts}),
+        host=HostFacts("6.18.0", machine),
         origin="/dev/kvm",
     )

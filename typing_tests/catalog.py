@@ -6,10 +6,33 @@ from typing import assert_type
 from attrs import evolve
 
 import gmemflags
+from gmemflags import (
+    FIRECRACKER_SECRET_FREE,
+    MAINLINE,
+    Always,
+    Capability,
+    Catalog,
+    Excludes,
+    FlagWord,
+    GuestMemfdFlag,
+    Hosts,
+    Need,
+    Never,
+    Prerequisites,
+    Profile,
+    Refused,
+    Request,
+    Requires,
+    Rule,
+    Scope,
+    Stage,
+    format_mask,
+    format_rule,
+    lint,
+    parse_mask,
+)
 from gmemflags import GuestMemfdFlag as F
-from gmemflags import FIRECRACKER_SECRET_FREE, MAINLINE, Always, Capability, Catalog, Excludes, GuestMemfdFlag, Hosts, Need, Never, Prerequisites, Profile, Refused, Request, Requires, Rule, Scope, Stage, format_mask, format_rule, lint, parse_mask
 from gmemflags._mainline import FirecrackerFlag
-from gmemflags import FlagWord
 
 
 def catalogs() -> None:

@@ -7,11 +7,27 @@ from typing import assert_type
 from attrs import evolve
 
 import gmemflags.linux
-from gmemflags import MAINLINE, Backend, BitState, Capability, Catalog, HostFacts, Resolution, Scope, Stage, Support, query
-from gmemflags import Rule
+from gmemflags import (
+    MAINLINE,
+    Answer,
+    Backend,
+    BitState,
+    Capability,
+    Catalog,
+    FlagWord,
+    HostFacts,
+    Hosts,
+    Need,
+    Resolution,
+    Rule,
+    Scope,
+    Stage,
+    Support,
+    VmBackend,
+    query,
+)
 from gmemflags.linux import CheckedRule, Kvm, Observation, ProbeReport, RuleState, Vm, probe
-from gmemflags import FlagWord
-from gmemflags.testing import FakeBackend
+from gmemflags.testing import FakeBackend, FakeVm, KnownHost, hosts
 
 
 def backends(backend: Backend) -> None:
@@ -22,7 +38,37 @@ def backends(backend: Backend) -> None:
     assert_type(backend.host.kernel, str | None)
     assert_type(backend.host.machine, str | None)
     assert_type(backend.host.vm_type, int | None)
+    assert_type(backend.host.time, int | None)
+    assert_type(backend.host.extra, Mapping[str, object])
     assert_type(backend.check_extension(244), int)
+    backend.recheck()
+
+
+def allocation(vm: VmBackend, answer: Resolution) -> int:
+    """The type to annotate allocation code with."""
+    return vm.create_guest_memfd(4096, answer)
+
+
+def known_hosts(answer: Resolution) -> None:
+    """VMs without KVM."""
+    host = hosts["linux-6.18-x86_64"]
+    assert_type(host, KnownHost)
+    assert_type(host.how, str)
+    assert_type(host.system, FakeBackend)
+    assert_type(host.vm(0), FakeVm)
+    assert_type(host.on_system, Mapping[int, int])
+    assert_type(host.on_vm, Mapping[int, Mapping[int, int]])
+    vm = FakeVm({"GUEST_MEMFD": 1})
+    assert_type(allocation(vm, answer), int)
+    assert_type(vm.created, list[tuple[int, int]])
+
+
+def conditions(hosts_: Hosts) -> None:
+    """Machines by their architectures, and needs of every kind."""
+    assert_type(hosts_.kinds, tuple[str, ...])
+    need = Need("KVM_CAP_NR_VCPUS", at_least=4, optional=True)
+    assert_type(need.at_least, int | None)
+    assert_type(need.optional, bool)
 
 
 class Recorded(Backend):
@@ -77,6 +123,12 @@ def supports(support: Support) -> None:
     assert_type(support.origin, str)
     assert_type(support.catalog, Catalog)
     assert_type(evolve(support, origin="node7"), Support)
+    assert_type(support.errors, Mapping[str, int])
+    assert_type(support.unused, tuple[Answer, ...])
+    assert_type(support.other_names, Mapping[int, str])
+    assert_type(support.all_answers, tuple[Answer, ...])
+    assert_type(support.all_names, dict[int, str])
+    assert_type(support.known_answer("GUEST_MEMFD"), int | None)
     Support(answers={Capability.GUEST_MEMFD: 1}, scope=Scope.VM, catalog=MAINLINE)
 
 
@@ -145,4 +197,4 @@ def mistakes(support: Support, vm: Vm) -> None:
     HostFacts(vm_type="0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert gmemflags.linux.Vmm  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a typo
     probe(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    FakeBackend({"GUEST_MEMFD": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+    FakeBackend({1.5: 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,6 @@ from gmemflags import (
     Outcome,
     Problem,
     Reason,
-    Relation,
     Request,
     Resolution,
     Role,
@@ -66,6 +65,8 @@ def parts(problem: Problem, outcome: Outcome, suggestion: Suggestion) -> None:
     assert_type(suggestion.change, str)
     assert_type(suggestion.request, Request)
     assert_type(suggestion.mask, int)
+    assert_type(suggestion.caveats, tuple[str, ...])
+    assert_type(outcome.message, str)
 
 
 def pools(support: Support) -> None:
@@ -79,6 +80,9 @@ def pools(support: Support) -> None:
     assert_type(pool.lacking, Mapping[int, Lacking])
     assert_type(pool.lacking[1].count, int)
     assert_type(pool.lacking[1].first, tuple[str, ...])
+    assert_type(pool.lacking[1].unknown, int)
+    assert_type(pool.headline, str)
+    assert_type(pool.notes, tuple[str, ...])
 
 
 def comparisons(a: Support, b: Support) -> None:
@@ -86,14 +90,15 @@ def comparisons(a: Support, b: Support) -> None:
     comparison = compare(a, b)
     assert_type(comparison, Comparison)
     assert_type((comparison.a, comparison.b), tuple[Support, Support])
-    assert_type(comparison.relation, Relation)
-    assert_type(comparison.differing, int)
-    assert_type(comparison.lost_on_a, tuple[Loss, ...])
-    assert_type(comparison.lost_on_b, tuple[Loss, ...])
-    assert_type(comparison.capabilities, dict[str, tuple[int | None, int | None]])
-    loss = comparison.lost_on_a[0]
-    assert_type((loss.bit, loss.because), tuple[int, int])
+    assert_type(comparison.safe, bool)
+    assert_type(comparison.lost, tuple[Loss, ...])
+    assert_type(comparison.gained, tuple[Loss, ...])
+    assert_type(comparison.doubts, tuple[str, ...])
+    assert_type(comparison.headline, str)
+    loss = comparison.lost[0]
+    assert_type((loss.capability, loss.bits), tuple[str, int])
     assert_type(loss.rules, tuple[Rule, ...])
+    assert_type(loss.message, str)
 
 
 def mistakes(support: Support) -> None:

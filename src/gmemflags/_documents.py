@@ -513,7 +513,7 @@ def make_support(parts: Parts, catalog: Catalog) -> Support:
     extra = parts.get("extra", {})
     facts = parts["kernel"], parts["machine"], parts["vm_type"]
     host = made(HostFacts, *facts, name=parts["name"], time=parts["time"], extra=extra)
-    said = [_answer(name, **answer) for name, answer in parts["answers"].items()]
+    said = [Answer(name, *answer) for name, answer in parts["answers"].items()]
     try:
         support = support_of(
             said, parts["names"], catalog, scope=parts["scope"], host=host, origin=parts["origin"]
@@ -545,10 +545,12 @@ def _said_mask(said: Iterable[Answer], mask: int) -> int:
     return mask if mask in masks else masks[0]
 
 
-def _answer(name: str, number: int, raw: int | None = None, errno: int | None = None) -> Answer:
+def _answer(
+    number: int, raw: int | None = None, errno: int | None = None
+) -> tuple[int, int | None, int | None]:
     if (raw is None) is (errno is None):
-        raise Fault("either raw or errno is needed", "answers", name)
-    return Answer(name, number, raw, errno)
+        raise ValueError("either raw or errno is needed")
+    return number, raw, errno
 
 
 def unavailable_parts(error: KvmUnavailableError) -> Parts:
@@ -795,6 +797,7 @@ PARTS: dict[Any, Callable[[Any], Any]] = {
 """What makes the parts of a document of a value inside another one; others have attributes."""
 
 MAKE: dict[Any, Callable[..., Any]] = {
+    AnswerDocument: _answer,
     NeedDocument: Need,
     ObservationDocument: Observation,
     RequestDocument: _make_request,
@@ -806,6 +809,9 @@ MAKE: dict[Any, Callable[..., Any]] = {
     RefusedDocument: Refused,
 }
 """What makes a value of the parts of an object, where that needs nothing but them."""
+
+FREQUENT = (AnswerDocument, CatalogReference)
+"""Small objects that come again and again in a pool: what they mean is remembered."""
 
 
 def _alone(make: Callable[[Any], T]) -> Callable[[Any, Catalog], T]:

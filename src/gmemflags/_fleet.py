@@ -112,13 +112,17 @@ class Baseline:
         """What is not on every host, and what no mask can have there, a sentence each."""
         catalog, total = self.support.catalog, self.count
         lines: list[str] = []
-        for bit, without in self.lacking.items():
-            more = ", ..." if without.count > len(without.first) else ""
-            names = ", ".join(map(quote, without.first)) + more
-            verb = "lacks" if without.count == 1 else "lack"
-            if without.unknown:
-                verb = f"({without.unknown} of them without an answer) {verb}"
-            lines.append(f"{without.count} of {total} {verb} {describe(bit, catalog)}: {names}")
+        for bit, out in self.lacking.items():
+            what, lack = describe(bit, catalog), out.count - out.unknown
+            names = ", ".join(map(quote, out.first)) + (
+                ", ..." if out.count > len(out.first) else ""
+            )
+            if lack:
+                lines.append(
+                    f"{lack} of {total} {'lacks' if lack == 1 else 'lack'} {what}: {names}"
+                )
+            if out.unknown:
+                lines.append(f"no answer about {what} from {out.unknown} of {total}: {names}")
         for bit, rules in self._obstacles:
             because = rules_with_why(rules, catalog)
             lines.append(f"no mask until access holds {describe(bit, catalog)}: {because}")

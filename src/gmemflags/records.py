@@ -23,6 +23,7 @@ gmemflags._exceptions.RecordError: at $.mask: the rest of the document says 0x3,
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -36,6 +37,7 @@ from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
 from gmemflags._documents import (
+    FREQUENT,
     KINDS,
     MAKE,
     PARTS,
@@ -482,6 +484,8 @@ def _wrong(value: object, needed: str) -> Fault:
 
 # From the declaration of a document to how its parts are read and written, and to its schema.
 
+_MOST_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 256
 _DEFINITIONS: dict[str, Any] = {}
 
 
@@ -673,6 +677,9 @@ class _Record(_Form):
         super().__init__(_is_object, "an object", {"$ref": f"#/$defs/{name}"})
         hints = get_type_hints(kind, include_extras=True)
         self.forms = {key: _form(hint) for key, hint in hints.items()}
+        self.readers: dict[str, Callable[[Any], Any]] = {
+            key: form.read for key, form in self.forms.items()
+        }
         # __required_keys__ does not see through annotations that are texts.
         self.required = [key for key, hint in hints.items() if not _may_be_left_out(hint)]
         self.tags = {
@@ -680,6 +687,7 @@ class _Record(_Form):
         }
         self.parts = PARTS.get(kind, lambda value: value)
         self.make = MAKE.get(kind)
+        self.remembered: dict[bytes, Any] | None = {} if kind in FREQUENT else None
         _DEFINITIONS[name] = {
             "description": kind.__doc__,
             "type": "object",
@@ -689,15 +697,32 @@ class _Record(_Form):
         }
 
     def read(self, value: Any) -> Any:
-        super().read(value)
-        if value.keys() != self.forms.keys():
-            self._check_keys(value)
+        if self.remembered is None:
+            return self._read(value)
+        try:  # the content, with exact types
+            content = marshal.dumps(value, 2)
+        except ValueError:
+            return self._read(value)
+        found = self.remembered.get(content)
+        if found is None:
+            found = self._read(value)
+            if len(content) <= _LONGEST_REMEMBERED:
+                if len(self.remembered) >= _MOST_REMEMBERED:
+                    self.remembered.clear()
+                self.remembered[content] = found
+        return found
+
+    def _read(self, value: Any) -> Any:
+        if type(value) is not dict:
+            raise _wrong(value, self.needed)
+        readers = self.readers
+        if value.keys() != readers.keys():
+            readers = self._readers_of(cast("dict[str, Any]", value))
         found: dict[str, Any] = {}
         key = ""
         try:
-            for key, form in self.forms.items():
-                if key in value:
-                    found[key] = form.read(value[key])
+            for key, read in readers.items():
+                found[key] = read(value[key])
         except Fault as fault:
             fault.path.append(key)
             raise
@@ -705,13 +730,15 @@ class _Record(_Form):
             del found[tag]
         return found if self.make is None else made(self.make, **found)
 
-    def _check_keys(self, value: dict[str, Any]) -> None:
+    def _readers_of(self, value: dict[str, Any]) -> dict[str, Callable[[Any], Any]]:
+        # Of an object without all keys that it may have.
         for key in self.required:
             if key not in value:
                 raise Fault("it is missing", key)
         for key in value:
             if key not in self.forms:
                 raise Fault("no such key is known", key)
+        return {key: read for key, read in self.readers.items() if key in value}
 
     def write(self, value: Any) -> Any:
         return self.write_parts(self.parts(value))

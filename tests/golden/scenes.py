@@ -88,10 +88,28 @@ WITH_RULE = host(FOO | BAR, BAR_NEEDS_FOO)
 UNKNOWN_MACHINE = evolve(
     host(ALL, Always(BAR, hosts=Hosts(machines=("aarch64",)), **SAID)), host=HostFacts()
 )
+SECRET_FREE = query(
+    FakeBackend({231: 1, 233: 0, 234: 1, 235: 1, 244: 15, 245: 1}), FIRECRACKER_SECRET_FREE
+)
 WITH_HI = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300})
 
 ANSWERS: Texts = {
     "granted": answer(LISTS_BOTH, required=F.MMAP, preferred=[F.INIT_SHARED]),
+    "granted, a profile": lambda: str(resolve(LISTS_BOTH, MAINLINE.profiles["fully-shared"])),
+    "granted, an optional need is not met": answer(
+        LISTS_BOTH,
+        required=3,
+        needs=[Need("MEMORY_ATTRIBUTES", 8, optional=True, why="Pages can be made private.")],
+    ),
+    "granted, by a number that may be another capability's": lambda: without_digests(
+        str(
+            resolve(
+                evolve(SECRET_FREE, host=HostFacts(machine="aarch64", vm_type=0)),
+                FIRECRACKER_SECRET_FREE.profiles["restore"],
+            )
+        ),
+        SECRET_FREE,
+    ),
     "granted, without a flag": answer(
         LISTS_BOTH, needs=[Need("USER_MEMORY2")], forbidden=1 << 63 | 1
     ),
@@ -128,6 +146,11 @@ ANSWERS: Texts = {
         required=FOO,
         scope=Scope.SYSTEM,
         until=Stage.BIND,
+    ),
+    "refused, a profile": lambda: str(resolve(LISTS_BOTH, MAINLINE.profiles["private"])),
+    "refused, at access": answer(LISTS_BOTH, required=F.MMAP),
+    "refused, on arm64 with an unknown type of VM": answer(
+        evolve(LISTS_BOTH, host=HostFacts(machine="aarch64")), required=3
     ),
     "refused, by a rule": answer(host(ALL, FOO_EXCLUDES_BAR), required=FOO | BAR),
     "refused, by the host": answer(query(FakeBackend.narrow(0)), required=3),
@@ -211,6 +234,13 @@ PROBLEMS: Texts = {
     "need absent, a bit": problem(host(), needs=[Need("USER_MEMORY2", 6)]),
     "need absent, alternatives": problem(host(), needs=[Need("VM_TYPES", any_of=(2, 0x30))]),
     "need absent, both": problem(host(), needs=[Need("VM_TYPES", 1, any_of=(2, 4))]),
+    "need absent, too small": problem(
+        host(), needs=[Need("VM_TYPES", at_least=48, why="A guest needs 48 bits.")]
+    ),
+    "need that could not be asked": problem(
+        evolve(answering(tree(), GUEST_MEMFD=1), errors={"USER_MEMORY2": errno.EINVAL}),
+        needs=[Need("USER_MEMORY2")],
+    ),
     "need not asked, without a number": problem(host(), needs=[Need("USERFAULT")]),
     "need not asked, with a number": problem(
         answering(tree(), GUEST_MEMFD=1), needs=[Need("USER_MEMORY2")]
@@ -277,8 +307,15 @@ POOLS: Texts = {
     "no mask is valid": lambda: str(
         baseline([named("a", BAR, tree(Always(FOO, **SAID), Never(FOO, **SAID)))])
     ),
-    "pair: equal": lambda: str(compare(named("A", 3), named("B", 3))),
-    "pair: superset": lambda: str(compare(named("A", 3), named("B", 0))),
+    "pair: catalogs that differ": lambda: without_digests(
+        str(compare(named("A", 3), named("B", 3, FIRECRACKER_SECRET_FREE))),
+        named("B", 3, FIRECRACKER_SECRET_FREE),
+    ),
+    "pair: the same mask on another machine": lambda: str(
+        compare(named("A", 2), on_arm64(named("B", 2)))
+    ),
+    "pair: safe": lambda: str(compare(named("A", 3), named("B", 3))),
+    "pair: all flags are lost": lambda: str(compare(named("A", 3), named("B", 0))),
     "pair: each has something": lambda: str(compare(named("A", 1), named("B", 2))),
     "pair: losing a flag and what depends on it": lambda: str(
         compare(named("A", FOO | BAR | BAZ, RELATED), named("B", BAR | BAZ, RELATED))

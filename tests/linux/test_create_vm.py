@@ -42,7 +42,6 @@ def host(ipa_size: int = 0, types: int = 0) -> Script:
 
 def argument_for(fd: int, machine: str | None, answer: int, vm_type: int = 0) -> tuple[int, ...]:
     """The capabilities that were asked, and then the argument of KVM_CREATE_VM."""
-
     standin = Standin(host(answer))
     standin.run(lambda: device(fd, machine).create_vm(vm_type).close())
     assert standin.calls[-1].request == KVM_CREATE_VM

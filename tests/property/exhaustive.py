@@ -11,6 +11,18 @@ from typing import Any, NamedTuple
 
 Mask = int
 
+# The names of one architecture, in small letters; any other name is not known.
+FAMILIES = (
+    ("x86_64", "amd64", "x86-64", "i386", "i486", "i586", "i686"),
+    ("aarch64", "arm64", "aarch64_be", "armv8l", "armv8b"),
+    ("ppc64", "ppc64le"),
+    ("s390x", "s390"),
+    ("mips64", "mips"),
+    ("riscv64",),
+    ("loongarch64",),
+)
+ARM64 = "aarch64"
+
 
 class Law(NamedTuple):
     """A rule as data: ``kind`` with its operands, ``stage`` 0 to 2, and its hosts."""
@@ -24,22 +36,35 @@ class Law(NamedTuple):
     types: tuple[int, ...]
 
 
-class Case(NamedTuple):
-    """One negotiation, from nothing but numbers."""
+class Demand(NamedTuple):
+    """A need as data: what the answer to another capability must have."""
 
-    places: tuple[int, ...]  # the bit numbers that the tree names
+    capability: str
+    bits: Mask
+    ways: tuple[Mask, ...]
+    at_least: int | None
+    optional: bool
+
+
+class Case(NamedTuple):
+    """One negotiation, from nothing but numbers and names."""
+
+    places: tuple[int, ...]  # the bit numbers that the tree names: bit 5 is F5
     laws: tuple[Law, ...]
     shape: str  # narrow, split or wide
     listed: Mask
-    there: bool  # whether guest_memfd is
+    guest_memfd: int | None  # what it was answered; None: the tree has no number for it
     system: bool  # asked at system scope
     machine: str | None
     vm_type: int | None
-    answers: dict[str, int]  # other capabilities
+    answers: dict[str, Mask]  # other capabilities
+    errors: dict[str, int]  # and those that could not be asked, with the errno
     required: Mask
     preferred: tuple[Mask, ...]
     forbidden: Mask
-    needs: tuple[tuple[str, Mask, tuple[Mask, ...]], ...]
+    needs: tuple[Demand, ...]
+    names: tuple[tuple[Mask, str], ...]  # what the caller's flags call some bits
+    pinned: bool | None  # to this catalog, to another one, to none
     add: bool
     until: int
     wants_system: bool
@@ -59,16 +84,74 @@ def obeys(law: Law, mask: Mask) -> bool:
     return mask != law.a
 
 
-def concerns(law: Law, case: Case) -> bool:
-    """Whether a rule is for this host, or may be; /dev/kvm answers for the best type of VM."""
-    machine = not law.machines or case.machine is None or case.machine in law.machines
-    open_type = case.vm_type is None and not case.system
-    vm_type = not law.types or open_type or case.vm_type in law.types
-    return machine and vm_type and law.stage <= case.until
+def family(machine: str | None) -> str | None:
+    """The architecture that a machine name stands for; None for a name that is not known."""
+    plain = (machine or "").strip().lower()
+    return next((names[0] for names in FAMILIES if plain in names), None)
+
+
+def is_on_machine(law: Law, machine: str | None) -> bool:
+    """Whether a rule may speak of a machine: only two known, different architectures say no."""
+    here = family(machine)
+    others = {family(name) for name in law.machines}
+    return not law.machines or here is None or None in others or here in others
+
+
+def is_of_type(law: Law, case: Case) -> bool:
+    """Whether a rule may speak of the VM's type.
+
+    On arm64 bits 7:0 of the number are an address size, and no part of the type. Where the machine
+    is not known, a number above 0xff is read like that as well, and a smaller one of the host may
+    be a type, or type 0 with an address size.
+    """
+    if not law.types:
+        return True
+    if case.system:
+        return False
+    if case.vm_type is None:
+        return True
+    here, number = family(case.machine), case.vm_type
+    if here == ARM64:
+        return number >> 8 in {other >> 8 for other in law.types}
+    if here is not None:
+        return number in law.types
+    types = {other if other < 0x100 else other >> 8 << 8 for other in law.types}
+    return number >> 8 << 8 in types or (number < 0x100 and number in types)
+
+
+def applies(law: Law, case: Case) -> bool:
+    """Whether a rule constrains the answer: it is for this host or may be, and early enough."""
+    return law.stage <= case.until and is_on_machine(law, case.machine) and is_of_type(law, case)
+
+
+def is_met(need: Demand, case: Case) -> bool:
+    """Whether a need is met, or was optional."""
+    if need.optional:
+        return True
+    answer = case.answers.get(need.capability)
+    if answer is None:
+        return False
+    if need.bits == 0 and need.ways == () and need.at_least is None:
+        return answer > 0
+    return (
+        answer & need.bits == need.bits
+        and (need.ways == () or any(answer & way == way for way in need.ways))
+        and (need.at_least is None or answer >= need.at_least)
+    )
+
+
+def misnamed(case: Case) -> Mask:
+    """The bits that the caller's flags and the tree call by different names."""
+    found = 0
+    for bit, name in case.names:
+        place = bit.bit_length() - 1
+        if place in case.places and name != f"F{place}":
+            found |= bit
+    return found
 
 
 def whole(case: Case, mask: Mask) -> bool:
-    """Whether a mask is the required bits joined with whole groups."""
+    """Whether a mask is exactly what is required, joined with whole groups."""
     union = case.required
     for group in case.preferred:
         if group & mask == group:
@@ -76,30 +159,36 @@ def whole(case: Case, mask: Mask) -> bool:
     return union == mask
 
 
+def may_be_granted(case: Case) -> bool:
+    """Whether all conditions hold that speak of no mask."""
+    return (
+        bool(case.guest_memfd)
+        and (case.wants_system or not case.system)
+        and case.pinned is not False
+        and not misnamed(case) & (case.required | case.forbidden)
+        and all(is_met(need, case) for need in case.needs)
+    )
+
+
+def named(case: Case) -> Mask:
+    """The bits that the tree names."""
+    return sum(1 << place for place in case.places)
+
+
 def best(case: Case, *, laws: bool = True) -> Mask | None:
     """The answer to a case, by trying every mask of named bits; None for a refusal."""
-    if not case.there or (case.system and not case.wants_system):
+    usable = case.listed & named(case) & ~case.forbidden & ~misnamed(case)
+    if not may_be_granted(case) or case.required & ~usable:
         return None
-    for name, wanted, ways in case.needs:
-        answer = case.answers.get(name)
-        if answer is None or answer & wanted != wanted:
-            return None
-        if not wanted and not ways and not answer:
-            return None
-        if ways and not any(answer & way == way for way in ways):
-            return None
-    named = sum(1 << place for place in case.places)
-    free = case.listed & named & ~case.forbidden & ~case.required
-    if case.required & ~(case.listed & named & ~case.forbidden):
-        return None
+    free = usable & ~case.required
     chosen: tuple[Any, ...] | None = None
-    rules = [law for law in case.laws if concerns(law, case)] if laws else []
+    rules = [law for law in case.laws if applies(law, case)] if laws else []
     extra = 0
     while True:  # every subset of what is free, beside all that is required
         mask = extra | case.required
         if (case.add or whole(case, mask)) and all(obeys(law, mask) for law in rules):
-            met = tuple(group & mask != group for group in case.preferred)
-            key = (met, mask.bit_count(), mask)
+            missed = tuple(group & mask != group for group in case.preferred)
+            key = (missed, mask.bit_count(), mask)
             chosen = key if chosen is None or key < chosen else chosen
         extra = (extra - free) & free
         if not extra:
@@ -107,9 +196,39 @@ def best(case: Case, *, laws: bool = True) -> Mask | None:
     return chosen[2] if chosen else None
 
 
+def any_mask(case: Case) -> bool:
+    """Whether the rules alone leave any mask of named bits, whatever is asked and listed."""
+    rules = [law for law in case.laws if applies(law, case)]
+    every, mask = named(case), 0
+    while True:
+        if all(obeys(law, mask) for law in rules):
+            return True
+        mask = (mask - every) & every
+        if not mask:
+            return False
+
+
 def some(random: Random, pool: tuple[Mask, ...], odds: float) -> Mask:
     """A mask of some bits of a pool."""
     return sum(bit for bit in pool if random.random() < odds)
+
+
+_MACHINES = (
+    "x86_64",
+    "amd64",
+    "AMD64",
+    "i686",
+    "aarch64",
+    "arm64",
+    "ARM64",
+    " aarch64\n",
+    "armv8l",
+    "riscv64",
+    "s390",
+    "ppc64le",
+    "quantum",
+)
+_PROTECTED = 1 << 31
 
 
 def random_law(random: Random, pool: tuple[Mask, ...]) -> Law:
@@ -124,9 +243,24 @@ def random_law(random: Random, pool: tuple[Mask, ...]) -> Law:
         ways = tuple(some(random, pool, 1.8 / len(pool)) for _ in range(random.randint(1, 3)))
     if kind in ("excludes", "never") and random.random() < 0.9:
         a &= -a
-    machines = random.choice([()] * 5 + [("m1",), ("m1", "m2")])
-    types = random.choice([()] * 5 + [(0,), (4, 5)])
+    machines: tuple[str, ...] = ()
+    types: tuple[int, ...] = ()
+    if random.random() < 0.3:
+        machines = tuple(random.sample(_MACHINES, random.choice([1, 1, 2])))
+    if random.random() < 0.3:
+        types = random.choice([(0,), (4, 5), (_PROTECTED,), (_PROTECTED | 33,), (36,), (0x104,)])
     return Law(kind, a, b, ways, random.choice([0, 0, 1, 2]), machines, types)
+
+
+def random_need(random: Random) -> Demand:
+    """A need of any kind: of a capability that is there, that fails, that has no number."""
+    return Demand(
+        random.choice(["X", "Y", "Y", "W", "Z"]),
+        random.choice([0, 0, 1, 3, 1 << 31]),
+        random.choice([(), (), (1, 2), (4, 3), (0,)]),
+        random.choice([None, None, 0, 2, 4, 1 << 31, 1 << 63]),
+        random.random() < 0.3,
+    )
 
 
 def random_case(random: Random) -> Case:
@@ -149,25 +283,39 @@ def random_case(random: Random) -> Case:
         forbidden |= random.getrandbits(64) & ~required & ~sum(pool)
     if random.random() < 0.02:
         required |= 1 << random.randrange(64)
-    needs = tuple(
-        (random.choice(["X", "Y", "Z"]), random.choice([0, 1, 3]), random.choice([(), (1, 2)]))
-        for _ in range(random.choice([0, 0, 0, 0, 1]))
+    answers = {"X": random.choice([0, 1, 3, 3, 7, 1 << 31, 1 << 63 | 3]), "Y": 3}
+    errors = {"W": 22} if random.random() < 0.5 else {}
+    if random.random() < 0.05:
+        errors["X"] = random.choice([5, 25])
+        del answers["X"]
+    names = tuple(
+        (1 << place, f"F{place}" if random.random() < 0.9 else "OTHER")
+        for place in places
+        if random.random() < random.choice([0, 0.3])
     )
+    system = random.random() < 0.08
     return Case(
         places=places,
         laws=tuple(random_law(random, pool) for _ in range(random.choice([0, 4, 8, 12, 15, 18]))),
         shape=shape,
         listed=listed,
-        there=random.random() < 0.98,
-        system=random.random() < 0.04,
-        machine=random.choice([None, "m1", "m2", "m3"]),
-        vm_type=random.choice([None, 0, 4]),
-        answers={"X": random.choice([0, 1, 3, 3]), "Y": 1},
+        guest_memfd=random.choice([1] * 40 + [2, 6, 0, None]),
+        system=system,
+        machine=random.choice([None, "", *_MACHINES]),
+        vm_type=None
+        if system
+        else random.choice(
+            [None, 0, 0, 4, 5, 36, _PROTECTED, _PROTECTED | 40, 0x100, 0x104, 1 << 32]
+        ),
+        answers=answers,
+        errors=errors,
         required=required,
         preferred=groups,
         forbidden=forbidden,
-        needs=needs,
+        needs=tuple(random_need(random) for _ in range(random.choice([0, 0, 0, 0, 1, 2]))),
+        names=names,
+        pinned=random.choice([None] * 8 + [True, True] + [False] * (random.random() < 0.2)),
         add=random.random() < 0.5,
-        until=random.choice([0, 1, 1, 2]),
-        wants_system=random.random() < 0.5,
+        until=random.choice([0, 1, 2, 2]),
+        wants_system=random.random() < 0.6,
     )

@@ -7,27 +7,22 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gmemflags import (
-    MAINLINE,
     Baseline,
-    Catalog,
-    Comparison,
-    Hosts,
-    Relation,
+    Loss,
+    Prerequisites,
     Request,
+    Scope,
+    Stage,
     Support,
     baseline,
+    bits,
     compare,
     resolve,
 )
-from tests.records.values import FLAGS, FLAGS_HI, common, pools, requests, trees
-from tests.strategies import MASK, WORD, bits
-
-CONVERSE = {
-    Relation.EQUAL: Relation.EQUAL,
-    Relation.SUPERSET: Relation.SUBSET,
-    Relation.SUBSET: Relation.SUPERSET,
-    Relation.INCOMPARABLE: Relation.INCOMPARABLE,
-}
+from tests.property.exhaustive import Case
+from tests.property.pools import FLAGS_HI, common, hosts, pools, ruled
+from tests.property.test_negotiation_proof import request_of
+from tests.strategies import WORD
 
 
 def made(hosts: list[Support]) -> Baseline:
@@ -42,12 +37,6 @@ def _and(one: int, other: int) -> int:
     return one & other
 
 
-def saying(host: Support) -> dict[str, object]:
-    """All that a host says, however its kernel put it."""
-    others = {name: host.answer(name) for name in host.answers if name not in (FLAGS, FLAGS_HI)}
-    return {**others, "mask": host.mask, "answerable": host.answerable}
-
-
 @given(pools())
 def test_the_mask_is_the_and(hosts: list[Support]) -> None:
     """The baseline has the bits that every host lists."""
@@ -56,7 +45,7 @@ def test_the_mask_is_the_and(hosts: list[Support]) -> None:
 
 @given(pools())
 def test_what_can_be_known_is_known_everywhere(hosts: list[Support]) -> None:
-    """A bit is answerable if it is on every host, or if nothing is left to say so."""
+    """A bit is answerable if it is on every host, or if there is no way left to say so."""
     support = made(hosts).support
     everywhere = reduce(_and, (host.answerable for host in hosts))
     if support.catalog.capabilities.get(FLAGS_HI) is None and not support.mask > WORD:
@@ -117,69 +106,92 @@ def test_lacking_counts_and_names(hosts: list[Support], times: int) -> None:
     assert pool.first == tuple(host.origin for host in hosts[:10])
 
 
-@given(trees.flatmap(lambda tree: pools(_without_hosts(tree))) | pools(MAINLINE), requests)
-def test_what_the_pool_takes_every_host_takes(hosts: list[Support], request: Request) -> None:
-    """A mask that is valid on the baseline is valid on each host of it."""
-    pool = made(hosts).support
-    asked = evolve(
-        request,
-        required=request.required & pool.mask & pool.catalog.named,
-        needs=[need for need in request.needs if need.capability not in (FLAGS, FLAGS_HI)],
-        digest=None,
-        flag_names=(),
-    )
-    answer = resolve(pool, asked)
+@given(ruled())
+def test_what_the_pool_takes_every_host_takes(case: tuple[Case, list[Support]]) -> None:
+    """A mask that is granted on the baseline is granted on each host of it."""
+    asked, members = case
+    pool = made(members).support
+    answer = resolve(pool, request_of(asked, pool.catalog))
     if answer.ok:
-        assert all(resolve(host, answer.pin()).ok for host in hosts)
-
-
-def _without_hosts(tree: Catalog) -> Catalog:
-    return evolve(tree, rules=[evolve(rule, hosts=Hosts()) for rule in tree.rules])
+        assert all(resolve(host, answer.pin()).mask == answer.mask for host in members)
 
 
 @given(pools())
-def test_the_baseline_is_below_every_host(hosts: list[Support]) -> None:
-    """No host is less than what it has in common with others."""
-    pool = made(hosts).support
-    for host in hosts:
-        relation = compare(host, pool).relation
-        if pool.answerable > WORD or host.answerable <= WORD:
-            assert relation in (Relation.EQUAL, Relation.SUPERSET)
+def test_nothing_of_the_baseline_is_lost_on_a_host(members: list[Support]) -> None:
+    """What all have in common, each has."""
+    pool = made(members).support
+    if pool.answers.get("GUEST_MEMFD"):  # 1 for a yes is not a bit that all of them have
+        pool = evolve(pool, answers={**pool.answers, "GUEST_MEMFD": 1})
+    assert all(compare(pool, host).lost == () for host in members)
 
 
 @given(pools())
-def test_comparing_is_antisymmetric(hosts: list[Support]) -> None:
-    """The other way round, the converse: and what is lost changes sides."""
-    one, two = compare(hosts[0], hosts[-1]), compare(hosts[-1], hosts[0])
-    assert two.relation is CONVERSE[one.relation]
-    assert (two.lost_on_a, two.lost_on_b) == (one.lost_on_b, one.lost_on_a)
-    assert two.differing == one.differing
+def test_what_is_lost_one_way_is_gained_the_other(members: list[Support]) -> None:
+    """The two directions are one comparison; only the sentences say who is who."""
+    one, two = compare(members[0], members[-1]), compare(members[-1], members[0])
+
+    def facts(losses: tuple[Loss, ...]) -> list[tuple[object, ...]]:
+        return [(loss.capability, loss.bits, loss.rules) for loss in losses]
+
+    assert facts(two.lost) == facts(one.gained)
+    assert facts(two.gained) == facts(one.lost)
+    assert len(one.doubts) == len(two.doubts)
+
+
+@given(hosts())
+def test_nothing_is_lost_on_the_same_host(host: Support) -> None:
+    """It is safe if and only if it is known what kind of host it is."""
+    same = compare(host, host)
+    assert (same.lost, same.gained) == ((), ())
+    known = host.host.machine is not None
+    known &= host.scope is Scope.SYSTEM or host.host.vm_type is not None
+    assert same.safe is known
+    assert bool(same.doubts) is not known
 
 
 @given(pools())
-def test_equal_is_for_equal_answers_alone(hosts: list[Support]) -> None:
-    """EQUAL if and only if both say the same of everything."""
-    one, two = hosts[0], hosts[-1]
-    assert (compare(one, two).relation is Relation.EQUAL) is (saying(one) == saying(two))
-    assert compare(one, one).relation is Relation.EQUAL
-
-
-@given(pools())
-def test_what_is_lost_is_told(hosts: list[Support]) -> None:
+def test_what_is_lost_is_told(members: list[Support]) -> None:
     """Every bit that only one lists is lost on the other, and the text names it."""
-    comparison: Comparison = compare(hosts[0], hosts[-1])
-    gone = hosts[0].mask & ~hosts[-1].mask
-    direct = sum(loss.bit for loss in comparison.lost_on_b if not loss.rules)
-    assert direct == gone
-    text = str(comparison)
-    assert all(f"{bit:#x}" in text for bit in (1 << n for n in range(64)) if bit & gone)
-    assert all(not loss.because & ~gone for loss in comparison.lost_on_b)
+    comparison = compare(members[0], members[-1])
+    gone = members[0].mask & ~members[-1].mask
+    direct = [loss.bits for loss in comparison.lost if not loss.rules and not loss.capability]
+    assert sum(direct) == gone
+    assert all(f"{bit:#x}" in str(comparison) for bit in direct)
+    assert comparison.safe is not bool(comparison.lost or comparison.doubts)
 
 
-@given(pools(), bits)
-def test_differing_bits_are_those_of_another_state(hosts: list[Support], bit: int) -> None:
-    """A bit differs if the two hosts do not say the same of it."""
-    one, two = hosts[0], hosts[-1]
-    differs = one.state(bit) is not two.state(bit)
-    assert bool(compare(one, two).differing & bit) is differs
-    assert not compare(one, one).differing & MASK
+@given(hosts(), hosts())
+def test_hosts_of_different_kinds_are_never_safe(one: Support, other: Support) -> None:
+    """Another catalog, scope, machine or type of VM is a doubt, and no error."""
+    comparison = compare(one, other)
+    alike = one.catalog.digest == other.catalog.digest and one.scope is other.scope
+    if not alike or one.host.machine is None or other.host.machine is None:
+        assert comparison.doubts
+    assert not (comparison.safe and comparison.doubts)
+    assert str(comparison).splitlines()[0] == comparison.headline
+
+
+@given(ruled())
+def test_what_runs_on_one_runs_on_the_other_if_that_is_safe(
+    case: tuple[Case, list[Support]],
+) -> None:
+    """Whatever a host grants, a host to which it is safe to go grants as well."""
+    asked, members = case
+    here, there = members[0], members[-1]
+    answer = resolve(here, request_of(asked, here.catalog))
+    if answer.ok and compare(here, there).safe:
+        assert resolve(there, answer.pin()).mask == answer.mask
+
+
+@given(ruled())
+def test_a_listed_flag_is_lost_where_no_mask_can_hold_it_any_more(
+    case: tuple[Case, list[Support]],
+) -> None:
+    """A flag that both list is lost exactly if some stage has a mask with it here and not there."""
+    here, there = case[1][0], case[1][-1]
+    assume(here.guest_memfd)
+    lost = {loss.bits for loss in compare(here, there).lost if loss.rules}
+    for bit in bits(here.mask & there.mask & here.catalog.named):
+        asked = Request(required=bit, prerequisites=Prerequisites.ADD, scope=Scope.SYSTEM)
+        stages = [evolve(asked, until=stage) for stage in Stage]
+        assert (bit in lost) is any(resolve(here, it).ok > resolve(there, it).ok for it in stages)

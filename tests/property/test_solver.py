@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmemflags import Always, Excludes, Never, Refused, Requires
-from gmemflags._solver import ALWAYS, STEPS, Budget, Clause, OutOfSteps, absent, clause, core, possible, solve, whole_groups
+from gmemflags import Always, Excludes, Never, Refused, Requires, Rule
 from gmemflags._masks import MASK
-from gmemflags import Rule
+from gmemflags._solver import (
+    ALWAYS,
+    STEPS,
+    Budget,
+    Clause,
+    OutOfSteps,
+    absent,
+    clause,
+    core,
+    possible,
+    solve,
+    whole_groups,
+)
 
 WIDTH = 10
 WHY = "It is so."

@@ -162,3 +162,21 @@ def test_a_baseline_of_lines_is_that_of_the_hosts() -> None:
     assert isinstance(pool, Baseline)
     facts = pool.support.host
     assert (facts.name, facts.time, facts.extra) == (None, None, {})
+
+
+@pytest.mark.parametrize("number", ["true", "1.0", '"1"'])
+def test_what_is_remembered_of_a_line_has_exact_types(number: str) -> None:
+    """``true`` and ``1.0`` are not the 1 of the line before, although Python calls them equal."""
+    line = GOOD.replace('"answers":{', '"answers":{"X":{"number":1,"raw":"1"},')
+    with pytest.raises(RecordError, match=r"line 2, \$.answers.X.number: an integer in"):
+        list(load_lines([line, line.replace('"number":1,', f'"number":{number},')]))
+
+
+def test_more_different_answers_than_are_remembered() -> None:
+    """A pool may have as many as it likes, and each is read as it stands."""
+    lines = [
+        GOOD.replace('"answers":{', f'"answers":{{"X":{{"number":1,"raw":"{raw}"}},')
+        for raw in range(2500)
+    ]
+    found = [each.unused[0].raw for each in load_lines(lines) if isinstance(each, Support)]
+    assert found == list(range(2500))

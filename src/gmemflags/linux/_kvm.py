@@ -154,7 +154,7 @@ class Descriptor(Backend):
 
 def caller(descriptor: Descriptor) -> Ioctl:
     """The ioctl of a descriptor, for the modules of this package."""
-    return descriptor._ioctl  # pyright: ignore[reportPrivateUsage]  # not for users
+    return descriptor._ioctl  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
 
 
 def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:
@@ -219,7 +219,7 @@ class Kvm(Descriptor):
             KvmUnavailableError: It is not such a descriptor.
         """
         origin = f"KVM descriptor {open_descriptor(fd)}"
-        return cls(fd, origin, facts(), owned=False)._checked()  # ours
+        return cls(fd, origin, facts(), owned=False)._checked()  # noqa: SLF001  # ours
 
     def _checked(self) -> Self:
         # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
@@ -283,7 +283,7 @@ class Kvm(Descriptor):
         vm = Vm(-1, what, host, owned=True)
         try:
             made = plain_call(self, uapi.KVM_CREATE_VM, number | size_bits)
-            vm._fd = checked_descriptor(made, self.fileno())  # ours
+            vm._fd = checked_descriptor(made, self.fileno())  # noqa: SLF001  # ours
         except OSError as error:
             raise cannot_create(error, what, number, listed, ipa_bits) from None
         return vm

@@ -1,1 +1,0 @@
-"""The catalog room: rules, catalogs, lint, text, shipped data, requests."""
