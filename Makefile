@@ -121,6 +121,10 @@ architecture: $(VENV)/dev/.ready ## check who imports whom
 docs: $(VENV)/dev/.ready ## write the documentation to build/docs/index.html
 	$(DEV)/python -m sphinx -E -q -n -W --keep-going docs build/docs
 
+.PHONY: pages
+pages: $(VENV)/test/.ready ## write the generated tables and pictures into the pages
+	$(TEST)/python docs/_pages.py
+
 .PHONY: bench
 bench: $(VENV)/bench/.ready ## measure: one line a figure, name, ratio, limit
 	$(VENV)/bench/bin/python -m bench $(ARGS)

@@ -1,154 +1,144 @@
-"""The pictures of the documentation, drawn from the code when the pages are built."""
+"""The pictures of the pages: layers, the register, and the rules of a catalog, as SVG.
+
+Each picture has its own background, so it can be read on light and on dark pages.
+"""
 
 from __future__ import annotations
 
-import tomllib
-from contextlib import redirect_stdout
-from doctest import DocTestParser
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import import_module
-from io import StringIO
-from pathlib import Path
-from textwrap import wrap
-from typing import Any
+from itertools import product
 
-from _graph import rules, short
-from _svg import WIDTH, box, figure, line, mark, text
-from _way import KERNEL, YOU, recorded
-
-from gmemflags import MAINLINE, BitState, Capability, bits, format_mask, query
-from gmemflags._mainline import SHIPPED
+from gmemflags import (
+    MAINLINE,
+    Always,
+    BitState,
+    Catalog,
+    Excludes,
+    Requires,
+    Rule,
+    bits,
+    format_mask,
+    format_rule,
+    query,
+)
 from gmemflags.testing import FakeBackend
 
-ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WIDTH = 640
+_STYLE = (
+    "text{font:13px sans-serif;fill:#1a1a1a}.b{font-weight:700}.s{font-size:11px}"
+    ".m{text-anchor:middle}.box{fill:#eef3fb;stroke:#5b7db1}.on{fill:#bcd3f5}"
+    ".line{fill:none;stroke:#333;stroke-width:1.4}.dash{stroke-dasharray:5 4}.head{fill:#333}"
+    ".back{fill:#fff}"
+)
 
 
-def pictures() -> dict[str, str]:
-    """Every picture by name, as a block of HTML for a Markdown page."""
-    return {
-        "floors": floors(),
-        "register": register(),
-        "way": way(),
-        **{f"rules_{short(catalog)}": rules(catalog) for catalog in SHIPPED},
-        "rules_foo_bar": rules(example("docs/how-to/write-a-catalog.md", "DOWNSTREAM")),
-    }
-
-
-def floors() -> str:
-    """The house: a row for each floor of the import contract, top to bottom."""
-    contracts = PROJECT["tool"]["importlinter"]["contracts"]
-    layers: list[str] = next(c["layers"] for c in contracts if c["type"] == "layers")
-    storeys = [[room.strip(" ()") for room in layer.split("|")] for layer in layers]
-    top = 2
-    parts: list[str] = []
-    for row, rooms in enumerate(storeys):
-        width = (WIDTH - 22) / len(rooms)
-        told = [wrap(_purpose(room), int(width / 5.2)) for room in rooms]
-        height = 24 + 11 * max(map(len, told))
-        number = str(len(storeys) - row)
-        parts.append(text(9, top + height / 2 + 5, number, size=15, anchor="middle"))
-        for place, (room, lines) in enumerate(zip(rooms, told, strict=True)):
-            left = 22 + place * width
-            parts.append(box(left, top, width - 4, height))
-            parts.append(text(left + 8, top + 15, room, weight=700))
-            parts += [text(left + 8, top + 27 + 11 * n, t, size=9.5) for n, t in enumerate(lines)]
-        top += height + 6
-    spoken = "; ".join(f"{len(storeys) - n}: {', '.join(r)}" for n, r in enumerate(storeys))
-    return figure(
-        f"The floors of the house from top to bottom: {spoken}.",
-        top,
-        parts,
-        "A room imports only from the floors below it; rooms on one floor do not know each other.",
+def picture(title: str, height: float, parts: Iterable[str]) -> str:
+    """A whole SVG file."""
+    area = f"-8 -8 {WIDTH + 16} {height + 16:g}"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{area}"><title>{escape(title)}</title>'
+    )
+    back = box(-8, -8, WIDTH + 16, height + 16, "back")
+    return "\n".join(
+        [head, f"<title>{escape(title)}</title><style>{_STYLE}</style>", back, *parts, "</svg>\n"]
     )
 
 
-def _purpose(room: str) -> str:
-    # What the room says of itself, in the first line of its docstring.
-    first = (import_module(f"gmemflags.{room}").__doc__ or "").partition("\n")[0]
-    return first.rpartition(": ")[2]
+def text(x: float, y: float, shown: str, style: str = "") -> str:
+    """A line of text whose baseline is at ``y``."""
+    return f'<text x="{x:g}" y="{y:g}" class="{style}">{escape(shown)}</text>'
+
+
+def box(x: float, y: float, width: float, height: float, style: str = "box") -> str:
+    """A box."""
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" class="{style}"/>'
+    )
+
+
+def layers(rows: Sequence[Sequence[str]]) -> str:
+    """A row for each layer of the import contract, from top to bottom, with what its modules do."""
+    parts: list[str] = []
+    for row, modules in enumerate(rows):
+        width = WIDTH / len(modules)
+        for column, module in enumerate(modules):
+            doc = (import_module(f"gmemflags.{module}").__doc__ or "").partition("\n")[0]
+            doc = doc.partition(": ")[0] if len(modules) > 1 else doc
+            room = int((width - 20 - 8 * len(module)) / 6)
+            shown = doc if len(doc) <= room else f"{doc[: room - 3].rpartition(' ')[0]} ..."
+            parts.append(box(column * width, row * 30, width - 6, 25))
+            parts.append(text(column * width + 8, row * 30 + 17, module, "b"))
+            parts.append(text(column * width + 16 + 8 * len(module), row * 30 + 17, shown, "s"))
+    title = "; ".join(", ".join(modules) for modules in rows)
+    return picture(f"The layers of gmemflags, from top to bottom: {title}", 30 * len(rows), parts)
 
 
 def register() -> str:
     """The 64 bits of flags on a host of today, as the library reads its answers."""
     support = query(FakeBackend.narrow(MAINLINE.named))
-    side, top = 22, 0
-    parts: list[str] = []
-    for first, capability in (
-        (63, Capability.GUEST_MEMFD_FLAGS_HI),
-        (31, Capability.GUEST_MEMFD_FLAGS),
+    shown = {BitState.SUPPORTED: "1", BitState.UNSUPPORTED: "0", BitState.UNKNOWABLE: "?"}
+    side, parts = WIDTH / 32, list[str]()
+    for row, (first, title) in enumerate(
+        [
+            (63, "KVM_CAP_GUEST_MEMFD_FLAGS_HI has no number: bits 63:32 are unknowable"),
+            (31, "KVM_CAP_GUEST_MEMFD_FLAGS (244)"),
+        ]
     ):
-        number = MAINLINE.capabilities[capability]
-        told = "no number yet" if number is None else number
-        parts.append(text(4, top + 14, f"KVM_CAP_{capability} ({told})", size=11, weight=700))
+        top = row * 76
+        parts.append(text(0, top + 14, title, "b"))
         for place in range(32):
-            bit = first - place
-            x, y = 4 + place % 16 * side, top + 20 + place // 16 * (side + 14)
-            parts += _cell(x, y, side, bit, support.state(1 << bit))
-        top += 20 + 2 * (side + 14) + 10
-    for bit in reversed(bits(support.mask)):
-        named = f"bit {bit.bit_length() - 1} is {format_mask(bit)}"
-        parts.append(text(WIDTH - 4, top + 6, named, size=11, anchor="end"))
-        top += 15
-    return figure(
-        "The register of flags. Capability"
-        f" {MAINLINE.capabilities[Capability.GUEST_MEMFD_FLAGS]} answered for bits 31 to 0:"
-        f" {format_mask(support.mask)} are listed, the others are not. Nothing answered for bits"
-        " 63 to 32, which are unknowable.",
-        top,
-        parts,
-        "What a host with Linux 6.18 says of 64 bits: 1 listed, 0 not listed, ? unknowable.",
+            bit, x = first - place, place * side
+            state = support.state(1 << bit)
+            on = "box on" if state is BitState.SUPPORTED else "box"
+            parts.append(text(x + side / 2, top + 32, str(bit), "s m"))
+            parts.append(box(x, top + 37, side, 24, on))
+            parts.append(text(x + side / 2, top + 54, shown[state], "m"))
+    names = ", ".join(
+        f"bit {bit.bit_length() - 1} is {format_mask(bit)}" for bit in bits(support.mask)
     )
+    parts.append(text(0, 160, f"1 listed, 0 not listed, ? unknowable; {names}", "s"))
+    return picture("The 64 bits of flags on a host with Linux 6.18", 164, parts)
 
 
-_SHOWN = {BitState.SUPPORTED: "1", BitState.UNSUPPORTED: "0", BitState.UNKNOWABLE: "?"}
+def rules(catalog: Catalog) -> str:
+    """The flags of ``catalog`` in a column, with an arrow or a cross for each rule."""
+    flags = bits(catalog.named)
+    middle = {bit: index * 48 + 16 for index, bit in enumerate(flags)}
+    parts = [box(0, y - 16, 130, 32) for y in middle.values()]
+    parts += [text(65, y + 4, format_mask(bit, catalog), "b m") for bit, y in middle.items()]
+    lane, x = 0, 160.0
+    for rule in catalog.rules:
+        ends = _ends(rule)
+        for index, (start, end, dashed) in enumerate(ends):
+            x = 160 + 26 * lane
+            low, high = middle[start] + 5 * (index % 2) - 2, middle[end] + 4
+            style = "line dash" if dashed else "line"
+            parts.append(f'<path d="M130,{low} H{x:g} V{high} H130" class="{style}"/>')
+            parts.append(
+                text(133, high + 4, "\u00d7", "b")
+                if isinstance(rule, Excludes)
+                else f'<path d="M130,{high} l8,-4 v8 z" class="head"/>'
+            )
+        lane += bool(ends)
+    left = max(x + 24, 220)
+    for index, rule in enumerate(catalog.rules):
+        top = index * 40 + 12
+        where = f"at {rule.stage}" + (", on some hosts" if rule.hosts.machines else "")
+        parts.append(text(left, top, format_rule(rule, catalog), "b"))
+        parts.append(text(left, top + 16, where, "s"))
+    height = max(48 * len(flags) - 16, 40 * len(catalog.rules) - 8)
+    listed = "; ".join(format_rule(rule, catalog) for rule in catalog.rules)
+    return picture(f"The rules of {catalog.name}: {listed}", height, parts)
 
 
-def _cell(x: float, y: float, side: float, bit: int, state: BitState) -> list[str]:
-    middle = x + side / 2
-    return [
-        text(middle, y + 9, str(bit), size=8.5, anchor="middle"),
-        box(x, y + 12, side, side, tint=0.3 if state is BitState.SUPPORTED else 0, corner=0),
-        text(middle, y + 27, _SHOWN[state], anchor="middle"),
-    ]
-
-
-def way() -> str:
-    """The way of one query: the calls from room to room, recorded while one is made."""
-    calls = recorded()
-    rooms = [YOU, "linux", "negotiation", "host", "catalog", "masks", KERNEL]
-    height, step = 40, (WIDTH - 84) / len(calls)
-    middle = {room: n * height + 20 for n, room in enumerate(rooms)}
-    parts: list[str] = []
-    for room, y in middle.items():
-        parts.append(box(2, y - 18, WIDTH - 4, height - 4))
-        parts.append(text(7, y + 4, room, size=10.5))
-    for n, call in enumerate(calls):
-        x, start, end = 82 + n * step, middle[call.caller], middle[call.callee]
-        parts.append(line(f"M{x:.1f},{start} V{end}"))
-        parts.append(f'<circle cx="{x:.1f}" cy="{start}" r="3" fill="currentColor"/>')
-        parts.append(mark(x, end, n + 1))
-    legend = [
-        f"{call.caller} calls <code>{escape(call.name)}</code> in {call.callee}"
-        + (f", {count} times" if count > 1 else "")
-        for call, count in calls.items()
-    ]
-    return figure(
-        "The way of one query: calls from room to room, from left to right, as listed below.",
-        len(rooms) * height,
-        parts,
-        "From a dot to a number: one query, one negotiation, one file.",
-        legend,
-    )
-
-
-def example(page: str, name: str) -> Any:
-    """The value that the Python examples of ``page`` give to ``name`` first."""
-    known: dict[str, Any] = {}
-    parsed = DocTestParser().get_examples((ROOT / page).read_text(encoding="utf-8"))
-    for found in parsed:
-        with redirect_stdout(StringIO()):
-            exec(compile(found.source, page, "single"), known)  # noqa: S102  # our own page
-        if name in known:
-            return known[name]
-    raise LookupError(f"{page} gives no value to {name}")
+def _ends(rule: Rule) -> list[tuple[int, int, bool]]:
+    # From a flag to what it requires or excludes; dashed if one of several is enough.
+    if isinstance(rule, Excludes):
+        return [(a, b, False) for a, b in product(bits(rule.a), bits(rule.b))]
+    if not isinstance(rule, Requires) or isinstance(rule, Always):
+        return []
+    needed = [(bit, False) for bit in bits(rule.all_of)]
+    needed += [(bit, True) for mask in rule.any_of for bit in bits(mask)]
+    return [(flag, *need) for flag in bits(rule.flag) for need in needed]

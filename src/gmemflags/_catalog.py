@@ -131,6 +131,10 @@ class Need:
     Raises:
         TypeError: ``capability`` or ``why`` is not a str, or ``optional`` is not a bool.
         InvalidMaskError: A number is not a mask, or is a guest_memfd flag.
+
+    >>> from gmemflags import Need
+    >>> Need("MEMORY_ATTRIBUTES", 1 << 3, why="Pages are made private.").met_by(0)
+    False
     """
 
     capability: str = field(converter=capability_name)
@@ -143,7 +147,11 @@ class Need:
     why: str = field(default="", validator=is_a(str), kw_only=True)
 
     def met_by(self, answer: int) -> bool:
-        """Whether ``answer``, a mask, is enough."""
+        """Whether ``answer``, a mask, is enough.
+
+        Args:
+            answer: What the capability was answered, as a mask.
+        """
         if not self.bits and not self.any_of and self.at_least is None:
             return answer != 0
         return (
@@ -211,6 +219,10 @@ class Request:
         InvalidMaskError: A value is not a mask.
         TypeError: A policy is not a member of its enum; ``preferred`` has no order, as a set;
             ``needs`` or ``flag_names`` hold something else.
+
+    >>> from gmemflags import GuestMemfdFlag as F, Request
+    >>> Request(required=F.MMAP, preferred=[F.INIT_SHARED], forbidden=1 << 2).preferred
+    (2,)
     """
 
     required: int = field(repr=hex)
@@ -262,6 +274,10 @@ class Profile:
 
     Raises:
         TypeError: A field of another type.
+
+    >>> from gmemflags import MAINLINE
+    >>> MAINLINE.profiles["fully-shared"].why
+    'Guest memory from guest_memfd alone, which the host maps and shares.'
     """
 
     name: str = field(validator=is_a(str))
@@ -306,6 +322,16 @@ class Catalog:
 
     Raises:
         CatalogError: Content that cannot be used at all.
+
+    >>> from attrs import evolve
+    >>> from gmemflags import MAINLINE, FlagWord
+    >>> class Flag(FlagWord):
+    ...     MMAP = 1 << 0
+    ...     INIT_SHARED = 1 << 1
+    ...     FOO = 1 << 2
+    >>> tree = evolve(MAINLINE, name="our-tree", flags=Flag)
+    >>> tree.name_of(1 << 2)
+    'FOO'
     """
 
     name: str
@@ -338,7 +364,11 @@ class Catalog:
         )
 
     def name_of(self, bit: int) -> str | None:
-        """The name of one bit, or None if it has none."""
+        """The name of one bit, or None if it has none.
+
+        Args:
+            bit: A mask of exactly one bit.
+        """
         return self.flags.bit_names.get(bit)
 
     def __reduce__(self) -> tuple[object, ...]:

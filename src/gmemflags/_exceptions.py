@@ -228,6 +228,14 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         remedy: What to do about it, in one line; "" for what is generally done for that reason.
         name: The name of the host, if it is known.
         time: When it was tried, in seconds since 1970 (UTC), if it is known.
+
+    >>> from gmemflags import KvmUnavailableError
+    >>> from gmemflags.testing import hosts
+    >>> try:
+    ...     hosts["linux-6.18-x86_64"].vm(vm_type=4)
+    ... except KvmUnavailableError as error:
+    ...     print(error.reason)
+    no-vm
     """
 
     def __init__(

@@ -142,11 +142,19 @@ def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
     bit is unknowable where it is unknowable on any host; and so are bits 63:32 where none of them
     is left and the catalog numbers no FLAGS_HI to say so.
 
+    Args:
+        hosts: What each host said, or baselines of parts of the pool.
+
     Raises:
         PoolError: There is no host, or they differ in catalog, scope, machine or VM type; it names
             the first that differs from the first of all.
         InconsistentAnswerError: What they have in common cannot be an answer, because it looks
             like an errno.
+
+    >>> from gmemflags import baseline, query
+    >>> from gmemflags.testing import FakeBackend
+    >>> hex(baseline(query(FakeBackend.narrow(mask)) for mask in (0b11, 0b01)).support.mask)
+    '0x1'
     """
     pool: _Pool | None = None
     for host in hosts:
@@ -400,6 +408,15 @@ def compare(a: Support, b: Support) -> Comparison:
     A flag is lost if ``b`` does not list it, or if no mask that is valid on ``b`` at some stage can
     hold it; and so is a bit of another capability that ``b`` lacks. Hosts of another machine, VM
     type, scope or catalog are compared by bits, and are never safe.
+
+    Args:
+        a: What the host said on which something runs.
+        b: What the other host said.
+
+    >>> from gmemflags import compare, query
+    >>> from gmemflags.testing import FakeBackend
+    >>> compare(query(FakeBackend.narrow(0b11)), query(FakeBackend.narrow(0))).safe
+    False
     """
     return Comparison(a=a, b=b)
 

@@ -32,8 +32,16 @@ def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
 
     Names come in order of their bits; what has no name follows as one hexadecimal number.
 
+    Args:
+        mask: A mask.
+        catalog: The tree that names the bits.
+
     Raises:
         InvalidMaskError: ``mask`` is not a mask.
+
+    >>> from gmemflags import format_mask
+    >>> format_mask(0x43)
+    'MMAP|INIT_SHARED|0x40'
     """
     return mask_text(mask, catalog.flags.bit_names)
 
@@ -48,6 +56,10 @@ def parse_mask(text: str, catalog: Catalog = MAINLINE) -> int:
 
     Raises:
         FlagSyntaxError: With the place of the fault and the nearest name.
+
+    >>> from gmemflags import parse_mask
+    >>> parse_mask("mmap|0x40")
+    65
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
         raise FlagSyntaxError("", 0, f"{safe_repr(text)} is not a text")
@@ -112,6 +124,10 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
     """What a rule says, without its why: ``BAR requires FOO``.
 
     ``A|B`` means both of them; where each bit counts by itself, they are listed: ``any of A, B``.
+
+    Args:
+        rule: A rule.
+        catalog: The tree that names the bits.
     """
     match rule:
         case Requires():

@@ -146,6 +146,9 @@ class Backend(ABC):
     def check_extension(self, number: int) -> int:
         """The C long that the kernel returned for capability ``number``, unread.
 
+        Args:
+            number: The number of the capability.
+
         Raises:
             CapabilityQueryError: The call failed; an error is never returned as a number.
         """
@@ -283,6 +286,12 @@ class Support:
         TypeError: A field of another type.
         ValueError: An error and an answer to one capability, or an error of one that enumerates
             flags; a VM type at system scope.
+
+    >>> from gmemflags import query
+    >>> from gmemflags.testing import FakeBackend
+    >>> host = query(FakeBackend.narrow(0b11))
+    >>> hex(host.mask), str(host.flags), host.answer("KVM_CAP_VM_TYPES")
+    ('0x3', 'MMAP|INIT_SHARED', 1)
     """
 
     answers: Mapping[str, int] = field(converter=_by_name, hash=False, repr=mapping_repr)
@@ -345,12 +354,19 @@ class Support:
         return self.known_answer(name)
 
     def known_answer(self, name: str) -> int | None:
-        """The same for a name without ``KVM_CAP_``, which the catalog may not know."""
+        """The same for a name without ``KVM_CAP_``, which the catalog may not know.
+
+        Args:
+            name: A kernel name without ``KVM_CAP_``.
+        """
         raw = self.answers.get(name)
         return None if raw is None else read_long(raw)[0]
 
     def state(self, bit: int) -> BitState:
         """What the host says of one bit.
+
+        Args:
+            bit: A mask of exactly one bit.
 
         Raises:
             InvalidMaskError: ``bit`` is not exactly one bit, or a flag that the catalog calls
@@ -373,7 +389,7 @@ class Support:
 
     @property
     def all_names(self) -> dict[int, str]:
-        """What the listed bits are called, by the catalog or in :attr:`other_names`."""
+        """What the listed bits are called, by the catalog or in ``other_names``."""
         names = self.catalog.flags.bit_names
         listed = {bit: names[bit] for bit in bits(self.mask) if bit in names}
         return dict(sorted({**self.other_names, **listed}.items()))
@@ -382,6 +398,9 @@ class Support:
         """The same answers, read under another tree's catalog.
 
         An answer counts only for a capability that has the same number there; the others are kept.
+
+        Args:
+            catalog: The catalog of the other tree.
 
         Raises:
             CatalogError: That tree gives a listed bit another name, or enumerates flags by a
@@ -460,6 +479,10 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     No number that the catalog does not hold is ever asked: another capability's answer would be
     read as flags. Kernels answer an error to some capabilities at system scope; where it is not
     one that enumerates flags, the error is kept, and that capability is not known.
+
+    Args:
+        backend: Who is asked: a Kvm, a Vm or a fake.
+        catalog: The tree that numbers the capabilities and names the bits.
 
     Raises:
         CapabilityQueryError: GUEST_MEMFD, GUEST_MEMFD_FLAGS or its upper half could not be asked.

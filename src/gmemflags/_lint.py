@@ -30,8 +30,15 @@ def lint(catalog: Catalog) -> tuple[str, ...]:
     * hosts: a flag that no mask can hold on any host, and hosts on which no mask is valid;
     * profiles: what no host can meet.
 
+    Args:
+        catalog: The catalog.
+
     Raises:
         NegotiationTooHardError: The rules are too hard to solve.
+
+    >>> from gmemflags import MAINLINE, lint
+    >>> lint(MAINLINE)
+    ()
     """
     found = [*_name_faults(catalog), *_number_faults(catalog)]
     for rule in dict.fromkeys(catalog.rules):

@@ -62,8 +62,15 @@ def one_bit(value: object) -> int:
 def bits(mask: int) -> tuple[int, ...]:
     """The bits of ``mask`` as one-bit masks, lowest first, named or not.
 
+    Args:
+        mask: A mask.
+
     Raises:
         InvalidMaskError: ``mask`` is not a mask.
+
+    >>> from gmemflags import bits
+    >>> bits(0b101)
+    (1, 4)
     """
     rest = u64(mask)
     found: list[int] = []
@@ -135,6 +142,10 @@ def merge(flags: int | None, flags_hi: int | None = None) -> Merged:
             32 bits.
 
     Source: Sean Christopherson to Ackerley Tng, 3 and 6 Oct 2025, kvm@vger.
+
+    >>> from gmemflags import merge
+    >>> hex(merge(0x3, 0x1).mask), hex(merge(0x3).answerable)
+    ('0x100000003', '0xffffffff')
     """
     mask = answerable = hi_only = width = 0
     if flags is not None:

@@ -104,6 +104,12 @@ class Resolution:
     Raises:
         NegotiationTooHardError: The rules are too hard to solve for this request.
         TypeError: A field of another type.
+
+    >>> from gmemflags import GuestMemfdFlag as F, query, resolve
+    >>> from gmemflags.testing import FakeBackend
+    >>> no = resolve(query(FakeBackend.narrow(F.MMAP)), F.MMAP | F.INIT_SHARED)
+    >>> no.ok, [str(problem.reason) for problem in no.problems]
+    (False, ['unsupported'])
     """
 
     support: Support = field(converter=_support)
@@ -179,6 +185,9 @@ class Resolution:
     def why(self, bit: int) -> str:
         """Why one bit is in the mask, or is not.
 
+        Args:
+            bit: A mask of exactly one bit.
+
         Raises:
             InvalidMaskError: ``bit`` is not exactly one bit, or a flag that the catalog calls
                 otherwise.
@@ -218,6 +227,11 @@ def resolve(support: Support, want: Request | Profile | int) -> Resolution:
         NegotiationTooHardError: The rules are too hard to solve for this request.
         InvalidMaskError: ``want`` is none of the three.
         TypeError: ``support`` is not a Support.
+
+    >>> from gmemflags import MAINLINE, query, resolve
+    >>> from gmemflags.testing import FakeBackend
+    >>> resolve(query(FakeBackend.narrow(0b11)), MAINLINE.profiles["fully-shared"]).ok
+    True
     """
     if isinstance(want, Profile):
         return Resolution(support=support, request=want.request, profile=want.name)
@@ -228,11 +242,20 @@ def resolve(support: Support, want: Request | Profile | int) -> Resolution:
 def negotiate(support: Support, want: Request | Profile | int) -> Resolution:
     """Like :func:`resolve`, but a refusal is an error.
 
+    Args:
+        support: What the host said.
+        want: A request, a profile, or a mask that is required as a whole.
+
     Raises:
         NegotiationError: The request was refused; with the Resolution.
         NegotiationTooHardError: The rules are too hard to solve for this request.
         InvalidMaskError: ``want`` is not a request, a profile or a mask.
         TypeError: ``support`` is not a Support.
+
+    >>> from gmemflags import MAINLINE, negotiate, query
+    >>> from gmemflags.testing import FakeBackend
+    >>> negotiate(query(FakeBackend.narrow(0b11)), MAINLINE.profiles["fully-shared"]).mask
+    3
     """
     resolution = resolve(support, want)
     if not resolution.ok:

@@ -108,6 +108,10 @@ class Hosts:
 
     Raises:
         TypeError: A field holds something other than several texts or several numbers.
+
+    >>> from gmemflags import Hosts
+    >>> Hosts(machines=["arm64"]).include("aarch64", 0)
+    True
     """
 
     machines: tuple[str, ...] = field(default=(), converter=_machines)
@@ -184,6 +188,9 @@ class Rule(ABC):
     def holds(self, mask: int) -> bool:
         """Whether ``mask`` obeys the rule, whatever its stage and hosts.
 
+        Args:
+            mask: The mask to check.
+
         Raises:
             InvalidMaskError: ``mask`` is not a mask.
         """
@@ -195,7 +202,13 @@ class Rule(ABC):
 
 @frozen
 class Requires(Rule):
-    """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``."""
+    """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``.
+
+    >>> from gmemflags import GuestMemfdFlag as F, Requires
+    >>> rule = Requires(F.MMAP, all_of=F.INIT_SHARED, why="Else a touch is a SIGBUS.", source="v6.18")
+    >>> rule.holds(F.MMAP), rule.holds(F.MMAP | F.INIT_SHARED), rule.holds(0)
+    (False, True, True)
+    """
 
     flag: int = field(converter=as_mask, repr=hex)
     """The bits, each of which requires the others."""
@@ -219,7 +232,12 @@ class Requires(Rule):
 
 @frozen
 class Excludes(Rule):
-    """No mask has both a bit of ``a`` and a bit of ``b``."""
+    """No mask has both a bit of ``a`` and a bit of ``b``.
+
+    >>> from gmemflags import Excludes
+    >>> Excludes(0b01, 0b10, why="They use the same field.", source="our tree").holds(0b11)
+    False
+    """
 
     a: int = field(converter=as_mask, repr=hex)
     """The bits of one side."""

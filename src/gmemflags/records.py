@@ -128,10 +128,18 @@ def to_dict(value: ProbeReport) -> ProbeDocument: ...
 def to_dict(value: Value) -> Document:
     """``value`` as plain data: dicts, lists, texts, numbers, booleans and None.
 
+    Args:
+        value: A value of this library.
+
     Raises:
         RecordError: No document holds it: a text has half a surrogate pair, a number has more than
             53 bits, or a rule is of a class of one's own.
         TypeError: It is anything but these values.
+
+    >>> from gmemflags import query, records
+    >>> from gmemflags.testing import FakeBackend
+    >>> records.to_dict(query(FakeBackend.narrow(0b11)))["mask"]
+    '0x3'
     """
     for kind, form in _FORMS.items():
         if isinstance(value, kind.value):
@@ -145,6 +153,9 @@ def to_dict(value: Value) -> Document:
 
 def dumps(value: Value) -> str:
     """``value`` as one JSON document: one line, ASCII, without the newline.
+
+    Args:
+        value: A value of this library.
 
     Raises:
         RecordError: No document holds it, see :func:`to_dict`; or it is longer than 16 Mi.
@@ -171,6 +182,12 @@ def loads(document: str | bytes, catalog: Catalog = MAINLINE) -> Any:
         CatalogError: The catalog gives a listed bit another name than the one under which the host
             was asked, or an enumerating capability another number.
         NegotiationTooHardError: A decision's rules are too hard to solve.
+
+    >>> from gmemflags import query, records
+    >>> from gmemflags.testing import FakeBackend
+    >>> host = query(FakeBackend.narrow(0b11))
+    >>> records.loads(records.dumps(host)) == host
+    True
     """
     return _read(document, catalog, _BY_SCHEMA)
 
@@ -198,6 +215,12 @@ def load_lines(
         RecordError: A line is not such a document.
         CatalogError: A host cannot be read under ``catalog``.
         KvmUnavailableError: The document says that the host could not be asked.
+
+    >>> from gmemflags import query, records
+    >>> from gmemflags.testing import hosts
+    >>> lines = [records.dumps(query(host.vm())) for host in hosts.values()]
+    >>> sum(support.mask == 0b11 for support in records.load_lines(lines))
+    3
     """
     place = f"{name}, line" if name else "line"
     number = 0
@@ -259,9 +282,18 @@ class Replay:
 def replay(document: str | bytes) -> Replay:
     """Make a recorded decision again, offline and under its own catalog, and tell what differs.
 
+    Args:
+        document: The document of a Resolution.
+
     Raises:
         RecordError: It is not the document of a decision.
         NegotiationTooHardError: The rules are too hard to solve.
+
+    >>> from gmemflags import query, records, resolve
+    >>> from gmemflags.testing import FakeBackend
+    >>> document = records.dumps(resolve(query(FakeBackend.narrow(0b11)), 0b11))
+    >>> print(records.replay(document).same)
+    True
     """
     try:
         recorded = _parsed(document)

@@ -89,6 +89,11 @@ class FakeBackend(Backend):
     Raises:
         TypeError: An answer by anything else: it would never be given.
         ValueError: A VM type at system scope.
+
+    >>> from gmemflags import query
+    >>> from gmemflags.testing import FakeBackend
+    >>> query(FakeBackend({"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 3})).guest_memfd
+    True
     """
 
     def __init__(
@@ -130,6 +135,9 @@ class FakeBackend(Backend):
     def check_extension(self, number: int) -> int:
         """The answer of the table.
 
+        Args:
+            number: The number of the capability.
+
         Raises:
             CapabilityQueryError: The table has an OSError.
         """
@@ -153,6 +161,13 @@ class FakeBackend(Backend):
     ) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
 
+        Args:
+            flags: The mask, a word.
+            scope: As for the class.
+            host: As for the class.
+            origin: As for the class.
+            catalog: As for the class.
+
         Raises:
             InvalidMaskError: ``flags`` is not a word.
         """
@@ -174,6 +189,14 @@ class FakeBackend(Backend):
         catalog: Catalog = MAINLINE,
     ) -> Self:
         """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each.
+
+        Args:
+            flags: The mask.
+            flags_hi: The number of FLAGS_HI.
+            scope: As for the class.
+            host: As for the class.
+            origin: As for the class.
+            catalog: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
@@ -199,6 +222,13 @@ class FakeBackend(Backend):
         """A host of a KVM that returns all 64 bits at once.
 
         It cannot be told from a host with a word while none of bits 63:32 is set.
+
+        Args:
+            flags: The mask.
+            scope: As for the class.
+            host: As for the class.
+            origin: As for the class.
+            catalog: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.

@@ -171,6 +171,12 @@ class Kvm(Descriptor):
     """/dev/kvm: what the host could offer at most; and it makes VMs.
 
     A context manager, which closes only what it opened itself.
+
+    This example is not run, because it needs ``/dev/kvm``:
+
+    >>> from gmemflags import query
+    >>> with Kvm.open() as kvm, kvm.create_vm() as vm:  # doctest: +SKIP
+    ...     host = query(vm)
     """
 
     @classmethod
@@ -306,6 +312,10 @@ class Vm(Descriptor, VmBackend):
     """One VM: its answers are the ones to use for it.
 
     A context manager, which closes only what it opened itself.
+
+    This example is not run, because it needs ``/dev/kvm``:
+
+    >>> vm = Vm.from_fd(vm_fd, vm_type=0)  # doctest: +SKIP
     """
 
     @classmethod

@@ -78,6 +78,11 @@ def probe(
             more.
 
     Source: Documentation/virt/kvm/api.rst 4.140 and 4.142, v6.18.
+
+    This example is not run, because it needs ``/dev/kvm``:
+
+    >>> with Kvm.open() as kvm:  # doctest: +SKIP
+    ...     print(probe(kvm))
     """
     if limit < 0:
         raise ValueError(f"limit={limit} is not a number of files")
