@@ -118,7 +118,7 @@ KERNELS = {
     "ENOTTY": _fails(244, errno.ENOTTY),
     "EBADF": _fails(244, errno.EBADF),
     "EINVAL": _fails(244, errno.EINVAL),
-    "EIO from GUEST_MEMFD": _fails(234, errno.EIO),
+    "EIO from GUEST_MEMFD_FLAGS": _fails(244, errno.EIO),
     "EINVAL from another capability": Kernel(
         {234: 1, 244: 3, 231: Errno(errno.EINVAL)}, (3, WORD, 0)
     ),

@@ -258,7 +258,8 @@ def test_a_descriptor_that_is_dev_kvm_meanwhile(null: int) -> None:
     """It answers EINVAL to any creation, and lists flags that no VM may take."""
     kernel = HiddenKernel(3, says(errno.EINVAL))
     error = failed(after_creation(kernel, KVM_GET_API_VERSION, 12), null, 3)
-    assert error.meaning == "this is /dev/kvm itself, which makes VMs and no guest_memfd"
+    assert error.meaning.startswith("the descriptor is not this VM's any more")
+    assert "this is /dev/kvm itself, which makes VMs and no guest_memfd" in error.meaning
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_a_resolution_of_another_vm_can_be_right(null: int) -> None:
     ("request_there", "answer_here"),
     [
         (Request(required=3), "refused on VM descriptor "),
-        (Request(required=1, preferred=[2]), "granted: MMAP (bit 0, 0x1)"),
+        (Request(required=1, preferred=[2]), "granted on VM descriptor "),
     ],
     ids=["refused", "granted otherwise"],
 )
@@ -353,7 +354,7 @@ def test_no_descriptor_stays_when_it_cannot_be_closed_on_exec(
         raise OSError(errno.EPERM, f"no ioctl on {os.fstat(fd).st_size} {inheritable}")
 
     monkeypatch.setattr(os, "set_inheritable", refuse)
-    with pytest.raises(OSError, match="no ioctl on 0 False"):
+    with pytest.raises(OSError, match="no ioctl on [0-9]+ False"):
         made(HiddenKernel(3, EVERYTHING), null, PAGE, 3)
 
 

@@ -103,7 +103,7 @@ def test_errors_are_errors(abi: str, long_bits: int, null: int) -> None:
     """The same exception as on the exact way, with the same errno."""
     codes = [errno.EACCES, errno.EIO, errno.ENOTTY, errno.EBADF, 4095]
     for code in codes:
-        standin = Standin(extensions({231: Errno(code)}))
+        standin = Standin(extensions({234: Errno(code)}))
         with pytest.raises(CapabilityQueryError) as caught:
             standin.run(lambda: query(LibcVm(null, abi, long_bits)))
         assert caught.value.errno == code
