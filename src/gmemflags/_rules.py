@@ -205,7 +205,9 @@ class Requires(Rule):
     """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``.
 
     >>> from gmemflags import GuestMemfdFlag as F, Requires
-    >>> rule = Requires(F.MMAP, all_of=F.INIT_SHARED, why="Else a touch is a SIGBUS.", source="v6.18")
+    >>> rule = Requires(
+    ...     F.MMAP, all_of=F.INIT_SHARED, why="Else a touch is a SIGBUS.", source="v6.18"
+    ... )
     >>> rule.holds(F.MMAP), rule.holds(F.MMAP | F.INIT_SHARED), rule.holds(0)
     (False, True, True)
     """

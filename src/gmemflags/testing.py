@@ -19,7 +19,7 @@ import os
 from collections.abc import Mapping
 from errno import EBADF, EINVAL
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from attrs import field, frozen
 
@@ -45,11 +45,20 @@ from gmemflags._values import frozen_mapping
 __all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
 
 # What a default x86-64 VM on Linux 6.18 answers besides its flags.
-_DEFAULT: dict[int | str, int | OSError] = {
+_DEFAULT = {
     uapi.KVM_CAP_USER_MEMORY2: 1,
     uapi.KVM_CAP_GUEST_MEMFD: 1,
     uapi.KVM_CAP_VM_TYPES: 1,
 }
+
+
+class Options(TypedDict, total=False):
+    """What every constructor of a fake takes besides its answers, see :class:`FakeBackend`."""
+
+    scope: Scope
+    host: HostFacts | None
+    origin: str
+    catalog: Catalog
 
 
 def _default_host(scope: Scope) -> HostFacts:
@@ -150,23 +159,12 @@ class FakeBackend(Backend):
         return answer
 
     @classmethod
-    def narrow(
-        cls,
-        flags: int,
-        *,
-        scope: Scope = Scope.VM,
-        host: HostFacts | None = None,
-        origin: str = "a fake host",
-        catalog: Catalog = MAINLINE,
-    ) -> Self:
+    def narrow(cls, flags: int, **options: Unpack[Options]) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
 
         Args:
             flags: The mask, a word.
-            scope: As for the class.
-            host: As for the class.
-            origin: As for the class.
-            catalog: As for the class.
+            options: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a word.
@@ -174,67 +172,38 @@ class FakeBackend(Backend):
         word = u64(flags)
         if word > WORD:
             raise InvalidMaskError(f"{word:#x}", "a word: an int in [0, 2**32) is needed")
-        answers = {**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)}
-        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
+        return cls(_DEFAULT | {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)}, **options)
 
     @classmethod
-    def split(
-        cls,
-        flags: int,
-        *,
-        flags_hi: int,
-        scope: Scope = Scope.VM,
-        host: HostFacts | None = None,
-        origin: str = "a fake host",
-        catalog: Catalog = MAINLINE,
-    ) -> Self:
-        """A host with FLAGS and a FLAGS_HI whose number is ``flags_hi``, a word each.
+    def split(cls, flags: int, *, flags_hi: int, **options: Unpack[Options]) -> Self:
+        """A host with FLAGS and FLAGS_HI, a word each.
 
         Args:
             flags: The mask.
             flags_hi: The number of FLAGS_HI.
-            scope: As for the class.
-            host: As for the class.
-            origin: As for the class.
-            catalog: As for the class.
+            options: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
-        mask = u64(flags)
-        answers = {
-            **_DEFAULT,
-            uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(mask & WORD, 32),
-            flags_hi: _signed(mask >> 32, 32),
-        }
-        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
+        low, high = u64(flags) & WORD, u64(flags) >> 32
+        words = {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(low, 32), flags_hi: _signed(high, 32)}
+        return cls(_DEFAULT | words, **options)
 
     @classmethod
-    def wide(
-        cls,
-        flags: int,
-        *,
-        scope: Scope = Scope.VM,
-        host: HostFacts | None = None,
-        origin: str = "a fake host",
-        catalog: Catalog = MAINLINE,
-    ) -> Self:
+    def wide(cls, flags: int, **options: Unpack[Options]) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
         It cannot be told from a host with a word while none of bits 63:32 is set.
 
         Args:
             flags: The mask.
-            scope: As for the class.
-            host: As for the class.
-            origin: As for the class.
-            catalog: As for the class.
+            options: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
-        answers = {**_DEFAULT, uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)}
-        return cls(answers, scope=scope, host=host, origin=origin, catalog=catalog)
+        return cls(_DEFAULT | {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)}, **options)
 
 
 class FakeVm(FakeBackend, VmBackend):
@@ -247,10 +216,7 @@ class FakeVm(FakeBackend, VmBackend):
 
     Args:
         answers: As for :class:`FakeBackend`.
-        scope: ``Scope.VM``; there for the sake of the base class.
-        host: The facts; by default those of an x86-64 host, and of a VM of type 0.
-        origin: Who answers, as text.
-        catalog: The tree that numbers the names in ``answers``, and whose rules are played.
+        options: The same; the rules of ``catalog`` are played, and the scope is that of a VM.
 
     Raises:
         TypeError: An answer by anything else.
@@ -265,17 +231,9 @@ class FakeVm(FakeBackend, VmBackend):
     [(3, 4)]
     """
 
-    def __init__(
-        self,
-        answers: Mapping[Any, int | OSError],  # a union of keys is beyond type checkers
-        *,
-        scope: Scope = Scope.VM,
-        host: HostFacts | None = None,
-        origin: str = "a fake host",
-        catalog: Catalog = MAINLINE,
-    ) -> None:
-        super().__init__(answers, scope=scope, host=host, origin=origin, catalog=catalog)
-        if scope is not Scope.VM:
+    def __init__(self, answers: Mapping[Any, int | OSError], **options: Unpack[Options]) -> None:
+        super().__init__(answers, **options)
+        if self.scope is not Scope.VM:
             raise ValueError("a FakeVm has VM scope: /dev/kvm makes no files")
         self.created: list[tuple[int, int]] = []
         """Size and mask of every file that was made, in order."""
