@@ -27,7 +27,7 @@ from gmemflags import (
     query,
 )
 from gmemflags.linux import CheckedRule, Kvm, Observation, ProbeReport, RuleState, Vm, probe
-from gmemflags.testing import FakeBackend, FakeVm, KnownHost, hosts
+from gmemflags.testing import FakeBackend, FakeOptions, FakeVm, KnownHost, hosts
 
 
 def backends(backend: Backend) -> None:
@@ -58,7 +58,8 @@ def known_hosts(answer: Resolution) -> None:
     assert_type(host.vm(0), FakeVm)
     assert_type(host.on_system, Mapping[int, int])
     assert_type(host.on_vm, Mapping[int, Mapping[int, int]])
-    vm = FakeVm({"GUEST_MEMFD": 1})
+    options: FakeOptions = {"origin": "my VM", "host": HostFacts(vm_type=0)}
+    vm = FakeVm({"GUEST_MEMFD": 1}, **options)
     assert_type(allocation(vm, answer), int)
     assert_type(vm.created, list[tuple[int, int]])
 

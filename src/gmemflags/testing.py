@@ -42,7 +42,7 @@ from gmemflags._resolve import Resolution
 from gmemflags._rules import Stage
 from gmemflags._values import frozen_mapping
 
-__all__ = ["FakeBackend", "FakeVm", "KnownHost", "hosts"]
+__all__ = ["FakeBackend", "FakeOptions", "FakeVm", "KnownHost", "hosts"]
 
 # What a default x86-64 VM on Linux 6.18 answers besides its flags.
 _DEFAULT = {
@@ -52,13 +52,17 @@ _DEFAULT = {
 }
 
 
-class Options(TypedDict, total=False):
+class FakeOptions(TypedDict, total=False):
     """What every constructor of a fake takes besides its answers, see :class:`FakeBackend`."""
 
     scope: Scope
+    """Whether it answers like /dev/kvm or like a VM."""
     host: HostFacts | None
+    """The facts."""
     origin: str
+    """Who answers, as text."""
     catalog: Catalog
+    """The tree that numbers the names in the answers."""
 
 
 def _default_host(scope: Scope) -> HostFacts:
@@ -159,7 +163,7 @@ class FakeBackend(Backend):
         return answer
 
     @classmethod
-    def narrow(cls, flags: int, **options: Unpack[Options]) -> Self:
+    def narrow(cls, flags: int, **options: Unpack[FakeOptions]) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
 
         Args:
@@ -175,7 +179,7 @@ class FakeBackend(Backend):
         return cls(_DEFAULT | {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)}, **options)
 
     @classmethod
-    def split(cls, flags: int, *, flags_hi: int, **options: Unpack[Options]) -> Self:
+    def split(cls, flags: int, *, flags_hi: int, **options: Unpack[FakeOptions]) -> Self:
         """A host with FLAGS and FLAGS_HI, a word each.
 
         Args:
@@ -191,7 +195,7 @@ class FakeBackend(Backend):
         return cls(_DEFAULT | words, **options)
 
     @classmethod
-    def wide(cls, flags: int, **options: Unpack[Options]) -> Self:
+    def wide(cls, flags: int, **options: Unpack[FakeOptions]) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
         It cannot be told from a host with a word while none of bits 63:32 is set.
@@ -231,7 +235,9 @@ class FakeVm(FakeBackend, VmBackend):
     [(3, 4)]
     """
 
-    def __init__(self, answers: Mapping[Any, int | OSError], **options: Unpack[Options]) -> None:
+    def __init__(
+        self, answers: Mapping[Any, int | OSError], **options: Unpack[FakeOptions]
+    ) -> None:
         super().__init__(answers, **options)
         if self.scope is not Scope.VM:
             raise ValueError("a FakeVm has VM scope: /dev/kvm makes no files")
