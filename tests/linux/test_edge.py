@@ -653,7 +653,7 @@ def test_a_file_that_cannot_be_closed_on_exec_is_closed(
 
     monkeypatch.setattr(os, "set_inheritable", refuse)
     kernel = HiddenKernel(3, obeying())
-    with no_leak(), pytest.raises(GuestMemfdCreateError, match="no ioctl for False on [0-9]"):
+    with no_leak(), pytest.raises(GuestMemfdCreateError, match=r"no ioctl for False on [0-9]"):
         Standin(kernel).run(lambda: Vm.from_fd(null, 0).create_guest_memfd(PAGE, 3))
 
 

@@ -354,7 +354,7 @@ def test_no_descriptor_stays_when_it_cannot_be_closed_on_exec(
         raise OSError(errno.EPERM, f"no ioctl on {os.fstat(fd).st_size} {inheritable}")
 
     monkeypatch.setattr(os, "set_inheritable", refuse)
-    with pytest.raises(OSError, match="no ioctl on [0-9]+ False"):
+    with pytest.raises(OSError, match=r"no ioctl on [0-9]+ False"):
         made(HiddenKernel(3, EVERYTHING), null, PAGE, 3)
 
 
