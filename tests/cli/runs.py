@@ -15,7 +15,7 @@ from attrs import evolve
 
 from gmemflags import HostFacts, KvmUnavailableError, Support, Unavailable, query, records
 from gmemflags.__main__ import main
-from gmemflags._cli._commands import CATALOGS, PROGRAM
+from gmemflags._cli._commands import CATALOGS, COMMANDS
 from gmemflags.testing import FakeBackend, hosts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -106,7 +106,7 @@ GOLDENS: dict[str, list[str]] = {
     "check-list": ["check", "MMAP|INIT_SHARED", "--list", "pool.jsonl"],
     "baseline": ["baseline", "pool.jsonl"],
     "baseline-verbose": ["baseline", "--machine", "x86_64", "--vm-type", "0", "-v", "pool.jsonl"],
-    "compare-safe": ["compare", "linux-6.18-x86_64.jsonl", "--host", "linux-6.18-x86_64"],
+    "compare-safe": ["compare", "linux-6.18-x86_64.jsonl", "linux-6.18-x86_64.jsonl"],
     "compare-lost": ["compare", "linux-6.18-x86_64.jsonl", "linux-6.8-x86_64.jsonl", "--vm-type=0"],
     "compare-types": [
         *("compare", "linux-6.18-x86_64-confidential.jsonl", "linux-6.8-x86_64.jsonl"),
@@ -114,7 +114,7 @@ GOLDENS: dict[str, list[str]] = {
     "catalogs": ["catalogs"],
     **{f"catalogs-{name}": ["catalogs", name] for name in CATALOGS},
     "help": ["--help"],
-    **{f"help-{name}": ["help", name] for name in PROGRAM.commands},
+    **{f"help-{name}": ["help", name] for name in COMMANDS},
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gmemflags._cli._commands import CATALOGS, OPTIONS, PROGRAM
+from gmemflags._cli._commands import CATALOGS, COMMANDS, OPTIONS
 from gmemflags.testing import hosts
 from tests.cli.runs import run
 
@@ -26,7 +26,7 @@ WORDS = (
 
 
 def _arguments(chance: random.Random) -> list[str]:
-    argv = [chance.choice([*PROGRAM.commands, *PROGRAM.commands, *WORDS])]
+    argv = [chance.choice([*COMMANDS, *COMMANDS, *WORDS])]
     for _ in range(chance.randrange(6)):
         match chance.randrange(4):
             case 0:
@@ -48,7 +48,6 @@ def test_nothing_that_is_typed_ends_in_a_traceback(monkeypatch: pytest.MonkeyPat
     """The status is 0 to 3; an error or warning is always two lines, and nothing is forged."""
     chance = random.Random(2026)  # noqa: S311  # no secret
     Path("junk.bin").write_bytes(chance.randbytes(10_000))
-    monkeypatch.setattr("sys.stdin", None)
     monkeypatch.setattr("gmemflags._cli._commands.DEVICE", os.devnull)
     for _ in range(COUNT):
         argv = _arguments(chance)

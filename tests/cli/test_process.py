@@ -15,6 +15,7 @@ from tests.cli.runs import error, golden
 COMMAND = [sys.executable, "-m", "gmemflags"]
 SHOW = [*COMMAND, "show", "--host", "linux-6.18-x86_64"]
 TIMEOUT = 120
+HINT = "write elsewhere, make room, or ask with -q"
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,7 @@ def test_it_runs_as_a_module() -> None:
 @pytest.mark.parametrize(
     ("script", "status", "told"),
     [
-        ('"$@" >&-', 3, error("standard output is closed", "leave it open, or ask with -q")),
+        ('"$@" >&-', 3, error("standard output cannot be written: Bad file descriptor", HINT)),
         ('"$@" -q >&-', 0, ""),
         ('"$@" 2>&-', 0, ""),
         ('"$@" --nix >&- 2>&-', 2, ""),
@@ -47,10 +48,7 @@ def test_it_runs_as_a_module() -> None:
         (
             '"$@" >/dev/full',
             3,
-            error(
-                "<stdout> cannot be written: No space left on device",
-                "write elsewhere, or make room",
-            ),
+            error("standard output cannot be written: No space left on device", HINT),
         ),
     ],
 )
@@ -87,10 +85,15 @@ def test_no_descriptor_is_left() -> None:
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-@pytest.mark.parametrize("module", ["gmemflags.__main__", "_gmemflags"])
-def test_ctrl_c(module: str, ignored: bool) -> None:
+@pytest.mark.parametrize(
+    "start", ["__import__('_gmemflags').main()", "runpy.run_module('gmemflags', None, '__main__')"]
+)
+def test_ctrl_c(start: str, ignored: bool) -> None:
     """It ends the process without a word, unless the process ignores it from the start."""
-    code = f"import {module} as m, os; m.main(); os.kill(os.getpid(), 2); print('on')"
+    code = (
+        f"import os, runpy\ntry: {start}\nexcept SystemExit: pass\n"
+        "os.kill(os.getpid(), 2); print('on')"
+    )
     action = signal.SIG_IGN if ignored else signal.default_int_handler
     before = signal.signal(signal.SIGINT, action)  # a child inherits SIG_IGN alone
     try:
@@ -156,3 +159,17 @@ def test_a_pipe_of_records(tmp_path: Path) -> None:
     )
     assert (child.returncode, child.stderr) == (0, "")
     assert child.stdout.startswith("granted on 1 of 1 host\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "told"),
+    [
+        ('"$@" --json | %s check 3 -', 0, ""),
+        ("%s check 3 - <&-", 2, "standard input cannot be read: Bad file descriptor"),
+    ],
+)
+def test_standard_input(script: str, status: int, told: str) -> None:
+    """It is read where a single - stands."""
+    child = shell(script % f"{sys.executable} -m gmemflags")
+    assert child.returncode == status
+    assert told in child.stderr

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from gmemflags import KvmUnavailableError, Scope, Support, query, records
 from gmemflags.testing import FakeBackend
-from tests.cli.devices import DEFAULT, Install
+from tests.cli.devices import DEFAULT, Answers, Install
 from tests.cli.runs import error, host, lines, run, unreachable
 
 NODE = os.uname().nodename
@@ -50,9 +50,7 @@ def test_what_is_chosen(device: Install) -> None:
     assert [row[0] for row in rows(run("show", "--scope", "vm").out)] == ["VM"]
     assert [row[0] for row in rows(run("show", "--vm-type", "0").out)] == ["VM"]
     assert run("show", "--machine", "amd64") == run("show")
-    assert run("show", "--machine", "arm64").err == error(
-        f"{NODE} is of machine x86_64", "leave out --machine"
-    )
+    assert "none of 2 records in /dev/kvm is of that" in run("show", "--machine", "arm64").err
     upper = run("show", "--scope", "system").out.partition("\n")[0]
     assert upper.endswith("MMAP|INIT_SHARED (0x3) at most; a VM may support less")
 
@@ -140,12 +138,10 @@ def written(*supports: Support) -> str:
 
 @pytest.mark.usefixtures("files")
 def test_many_flags_and_many_types() -> None:
-    """A table that would be too wide has a column of masks, and the headline stays short."""
+    """The headline stays short."""
     bits = [host("h", (1 << number) | 0x7FFF_0000, vm_type=number) for number in range(8)]
     text = written(*bits)
     assert text.startswith("guest_memfd on h: it depends on the type of the VM\n")
-    assert "guest_memfd  flags\n" in text
-    assert "yes          MMAP|0x7fff0000\n" in text
 
 
 @pytest.mark.usefixtures("files")
@@ -161,12 +157,15 @@ def test_what_is_odd() -> None:
         name="t",
         capabilities={**one.catalog.capabilities, "GUEST_MEMFD_FLAGS_HI": 300},
     )
-    wide = query(FakeBackend({234: 1, 244: 1 << 40, 300: 1, 233: OSError(1, "")}), tree)
+    answers: Answers = {234: 1, 244: 1 << 40, 300: 1, 233: OSError(1, "")}
+    wide = query(FakeBackend(answers), tree)
     Path("w.jsonl").write_text(lines(wide))
     Path("t.json").write_text(records.dumps(tree))
     text = run("show", "-v", "w.jsonl", "--catalog", "t.json").out
     assert "denied: claimed by FLAGS_HI and denied by a 64-bit FLAGS" in text
-    assert "|    !    |" in text
+    assert ["VM", "type", "0", "KVM_X86_DEFAULT_VM", "yes", "no", "no", "denied", "yes"] in rows(
+        text
+    )
     assert "not known: errno 1" in text
     nothing = evolve(one.catalog, name="n", capabilities={"USER_MEMORY2": 231})
     Path("n.json").write_text(records.dumps(nothing))

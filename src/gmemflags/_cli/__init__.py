@@ -1,33 +1,35 @@
 """The command line: parser, exit status, errors and output. The only module that prints.
 
-A command is a function that gets its arguments and an :class:`Output` and returns a
-:class:`Status`; ``_commands.py`` has them, and ``_render.py`` makes their text. They show what the
-library found out and decide nothing themselves.
+A command gets its arguments and an :class:`Output`, and returns a :class:`Status`. ``_commands.py``
+has them all, and ``_render.py`` their text. They show what the library found out.
 
-Whatever stands in a path, a record or an argument arrives as visible characters on one line, and
-whatever goes wrong ends in two lines on standard error: ``error:`` what, ``hint:`` what to do.
+Whatever stands in a path, a record or an argument arrives as visible characters, and whatever goes
+wrong ends in two lines on standard error: ``error:`` what, ``hint:`` what to do.
 """
 
 from __future__ import annotations
 
+import io
 import os
-import signal
 import sys
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from difflib import get_close_matches
 from enum import IntEnum
+from errno import EBADF
 from importlib import metadata
+from shutil import get_terminal_size
 from textwrap import fill, wrap
 from typing import Any, NamedTuple, NoReturn, TextIO
+
+from attrs import define
 
 from gmemflags._exceptions import (
     CapabilityQueryError,
     CatalogError,
     FlagSyntaxError,
-    GmemFlagsError,
     InconsistentAnswerError,
     KvmUnavailableError,
     NegotiationTooHardError,
@@ -36,16 +38,26 @@ from gmemflags._exceptions import (
     Unavailable,
 )
 
-_LONGEST = 1000
-_NARROWEST = 40
-_EXIT = """\
+_HELP = """\
+usage: gmemflags COMMAND ...
+
+Ask KVM which guest_memfd flags it takes, and agree on some.
+
+commands:
+{commands}
+  help      Explain a command.
+
 exit status:
   0  yes, or done
   1  no, and the no is well founded
   2  the command or its input is wrong
   3  no answer: no device, no permission, only an upper bound, output that
      cannot be written, or anything unexpected (GMEMFLAGS_DEBUG=1 shows where)
-"""
+
+examples:
+  gmemflags show
+  gmemflags check --profile fully-shared
+  gmemflags help check"""
 
 
 class Status(IntEnum):
@@ -59,142 +71,86 @@ class Status(IntEnum):
     """The command or its input is wrong."""
     NO_ANSWER = 3
     """Neither a yes nor a no, or an answer that could not be printed."""
-    INTERRUPTED = 130
-    """As a shell has it: 128 and SIGINT."""
-    BROKEN_PIPE = 141
-    """As a shell has it: 128 and SIGPIPE."""
 
 
+@define
 class CommandError(Exception):
-    """A command ends here.
+    """A command ends here: what happened, what to do about it, and the exit status."""
 
-    Args:
-        what: What happened.
-        hint: What to do about it.
-        status: The exit status.
-    """
-
-    def __init__(self, what: str, hint: str, status: Status = Status.USAGE) -> None:
-        super().__init__(what, hint, status)
-        self.what = what
-        self.hint = hint
-        self.status = status
-
-    def __str__(self) -> str:
-        return self.what
+    what: str
+    hint: str
+    status: Status = Status.USAGE
 
 
-# Errors of the library that somebody at a keyboard can cause: what to do, and the exit status.
-_HINTS: dict[type[Exception], tuple[str, Status]] = {
-    FlagSyntaxError: (
-        "name flags that `gmemflags catalogs NAME` lists, or give a mask such as 0x3",
-        Status.USAGE,
-    ),
-    CatalogError: ("choose another catalog with --catalog, or query the host again", Status.USAGE),
-    RecordError: (
-        "give records that `gmemflags show --json` wrote, or skip broken lines with --skip-bad",
-        Status.USAGE,
-    ),
-    PoolError: ("choose hosts with --machine, --vm-type and --scope", Status.USAGE),
-    CapabilityQueryError: (
-        "see the errno; a sandbox (seccomp, a security module) may refuse KVM's ioctls",
-        Status.NO_ANSWER,
-    ),
-    InconsistentAnswerError: (
-        "no kernel gives such an answer: check what runs between this process and KVM",
-        Status.NO_ANSWER,
-    ),
-    NegotiationTooHardError: ("ask for fewer flags, or simplify the catalog", Status.NO_ANSWER),
+# Errors of the library that somebody at a keyboard can cause, and what to do.
+_WRONG_INPUT: dict[type[Exception], str] = {
+    FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask such as 0x3, or a file as ./NAME",
+    CatalogError: "choose another catalog with --catalog, or query the host again",
+    RecordError: "give what `gmemflags show --json` wrote, or skip broken lines with --skip-bad",
+    PoolError: "choose hosts with --machine, --vm-type and --scope",
+}
+_NO_ANSWER: dict[type[Exception], str] = {
+    CapabilityQueryError: "see the errno; a sandbox (seccomp, a security module) may refuse ioctls",
+    InconsistentAnswerError: "no kernel answers so: check what runs between this process and KVM",
+    NegotiationTooHardError: "ask for fewer flags, or simplify the catalog",
 }
 _NO_DEVICE_NEEDED = (Unavailable.NO_DEVICE, Unavailable.NO_PERMISSION, Unavailable.NOT_KVM)
 _UNEXPECTED = "set GMEMFLAGS_DEBUG=1 to see where; if it is a fault of gmemflags, report it"
 
 
-def as_command_error(error: BaseException) -> CommandError:
+def as_command_error(error: Exception) -> CommandError:
     """How a command ends because of ``error``; what nobody expected is no answer."""
     if isinstance(error, CommandError):
         return error
     if isinstance(error, KvmUnavailableError):
         more = "; --host NAME needs no device" if error.reason in _NO_DEVICE_NEEDED else ""
         return CommandError(str(error), error.remedy + more, Status.NO_ANSWER)
-    if isinstance(error, MemoryError):
-        return CommandError(
-            "there is not enough memory", "free some, or raise the limit", Status.NO_ANSWER
-        )
-    for kind, (hint, status) in _HINTS.items():
+    for kind, hint in (_WRONG_INPUT | _NO_ANSWER).items():
         if isinstance(error, kind):
+            status = Status.USAGE if kind in _WRONG_INPUT else Status.NO_ANSWER
             return CommandError(str(error), hint, status)
-    what = str(error) if isinstance(error, GmemFlagsError) else f"{type(error).__name__}: {error}"
-    return CommandError(f"unexpected: {what}", _UNEXPECTED, Status.NO_ANSWER)
-
-
-def printable(text: str) -> str:
-    """``text`` with every character that is not visible as an escape, but for newline and tab."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    what = f"unexpected: {type(error).__name__}: {error}"
+    return CommandError(what, _UNEXPECTED, Status.NO_ANSWER)
 
 
 class Output:
-    """Standard output and standard error, as one run of the program uses them."""
+    """Standard output and standard error; with ``quiet`` nothing is written."""
 
-    def __init__(self) -> None:
-        self.quiet = False
+    quiet = False
 
     def say(self, text: str) -> None:
-        """Print lines for people; on a terminal, long ones are folded at its width."""
-        width = _terminal_width(sys.stdout)
-        if width:
-            text = "\n".join(_fold(line, width) for line in text.split("\n"))
+        """Print lines for people; a terminal folds long ones at its width."""
+        if sys.stdout is not None and sys.stdout.isatty():
+            text = "\n".join(map(_fold, text.split("\n")))
         self.emit(text)
 
     def emit(self, text: str) -> None:
         """Print lines for programs, as they are."""
         if self.quiet:
             return
-        if sys.stdout is None:  # as with >&-
-            raise CommandError(
-                "standard output is closed", "leave it open, or ask with -q", Status.NO_ANSWER
-            )
-        _write(sys.stdout, printable(text) + "\n")
-
-    def flush(self) -> None:
-        """Have everything written that was printed."""
-        if sys.stdout is not None:  # as above
-            _write(sys.stdout, "", now=True)
+        try:
+            _write(sys.stdout, f"{text}\n")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            what = f"standard output cannot be written: {error.strerror}"
+            hint = "write elsewhere, make room, or ask with -q"
+            raise CommandError(what, hint, Status.NO_ANSWER) from None
 
     def complain(self, what: str, hint: str, kind: str = "warning") -> None:
-        """Print two lines on standard error: what, and what to do about it."""
+        """Print two lines on standard error; if nobody hears it, the exit status tells."""
         if self.quiet:
             return
-        if kind == "warning":
-            self.flush()
         for title, text in ((kind, what), ("hint", hint)):
-            line = printable(text).replace("\n", "\\n").replace("\t", "\\t")
-            shown = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
-            _mutter(f"gmemflags: {title}: {shown}\n")
-
-    def progress(self, text: str) -> None:
-        """Show ``text`` on the line of a terminal where standard error is one; "" removes it."""
-        if not self.quiet and _terminal_width(sys.stderr):
-            _mutter(f"\r\x1b[K{text}")
+            line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+            cut = line if len(line) <= 1000 else f"{line[:1000]}..."
+            with suppress(OSError):
+                _write(sys.stderr, f"gmemflags: {title}: {cut}\n")
 
 
-def _terminal_width(stream: TextIO | None) -> int:
-    # 0 where the stream is no terminal.
-    try:
-        if stream is None or not stream.isatty():
-            return 0
-        return max(os.get_terminal_size(stream.fileno()).columns or 80, _NARROWEST)
-    except (OSError, ValueError):
-        return 0
-
-
-def _fold(line: str, width: int) -> str:
+def _fold(line: str) -> str:
     # Broken between words; the further lines are indented by four more columns.
+    width = max(get_terminal_size().columns, 40)
     if len(line) <= width:
         return line
     indent = " " * min(len(line) - len(line.lstrip()) + 4, width // 2)
@@ -203,59 +159,27 @@ def _fold(line: str, width: int) -> str:
     )
 
 
-def _mutter(text: str) -> None:
-    # On standard error; if nobody hears it, the exit status tells.
-    if sys.stderr is not None:  # as with 2>&-
-        with suppress(OSError, CommandError):
-            _write(sys.stderr, text, now=True)
-
-
-def _write(stream: TextIO, text: str, *, now: bool = False) -> None:
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # as with >&-
+        raise OSError(EBADF, os.strerror(EBADF))
     encoding = stream.encoding or "ascii"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        if now:
-            stream.flush()
-    except OSError as error:
-        _silence(stream)
-        if isinstance(error, BrokenPipeError):
-            raise
-        what = f"{getattr(stream, 'name', 'output')} cannot be written: {error.strerror}"
-        raise CommandError(what, "write elsewhere, or make room", Status.NO_ANSWER) from None
-
-
-def _silence(stream: TextIO) -> None:
-    # What is still buffered would fail again, aloud, when Python ends.
-    with suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
-
-
-Options = Mapping[str, Mapping[str, Any]]
+        stream.flush()
+    except OSError:
+        with suppress(OSError):  # what is still buffered would fail again when Python ends
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+        raise
 
 
 class Command(NamedTuple):
-    """One command."""
+    """One command: its help, what argparse takes by names, and what does it."""
 
-    name: str
     summary: str
-    """A sentence for the list of commands."""
-    operands: Options
-    """What stands without dashes, as argparse takes it."""
-    options: str
-    """The names of its options."""
+    arguments: Mapping[str, Mapping[str, Any]]
     examples: Sequence[str]
-    """Command lines that end its help."""
     run: Callable[[Namespace, Output], Status]
-    """Does it."""
-
-
-class Program(NamedTuple):
-    """All commands, and the options that they share."""
-
-    commands: Mapping[str, Command]
-    options: Options
 
 
 class _Format(RawDescriptionHelpFormatter):
@@ -265,150 +189,81 @@ class _Format(RawDescriptionHelpFormatter):
         return wrap(text, width, break_on_hyphens=False)
 
 
-class _Help(Exception):  # noqa: N818  # it is not an error: argparse ends here
-    pass
-
-
 class Parser(ArgumentParser):
-    """A parser that prints nothing and never ends the process: it raises instead."""
+    """The parser of one command; an error is raised, not printed."""
 
-    def __init__(self, prog: str, description: str, epilog: str) -> None:
-        # From Python 3.14 on argparse colours its help, and we print no escape sequences.
-        colour: dict[str, Any] = {"color": False} if sys.version_info >= (3, 14) else {}
+    color: bool
+
+    def __init__(self, name: str, command: Command) -> None:
+        examples = "\n".join(f"  {example}" for example in command.examples)
         super().__init__(
-            prog=prog,
-            description=description,
-            epilog=epilog,
+            f"gmemflags {name}",
+            description=command.summary,
+            epilog=f"examples:\n{examples}",
             formatter_class=_Format,
             allow_abbrev=False,
-            **colour,
         )
-        self.add_argument("-V", "--version", action="store_true", help="print the version")
+        self.color = False  # Python 3.14 would put escape sequences into the help
+        for names, how in command.arguments.items():
+            self.add_argument(*names.split(), **how)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         raise CommandError(message, f"see `{self.prog} --help`")
 
-    def print_help(self, file: object = None) -> NoReturn:
-        """Raise the help text; ``file`` is argparse's and not used."""
-        del file
-        raise _Help(self.format_help().rstrip("\n"))
-
 
 def number(text: str) -> int:
     """A decimal or hexadecimal number below 2**32, for argparse."""
-    if text.isascii() and text.isalnum() and len(text) <= 12:
-        with suppress(ValueError):
-            value = int(text, 16 if text[:2].lower() == "0x" else 10)
-            if value < 1 << 32:
-                return value
+    with suppress(ValueError):
+        if 0 <= (value := int(text, 0)) < 1 << 32:
+            return value
     raise ArgumentTypeError(f"{text[:60]!r} is not a number in [0, 2**32)")
 
 
-def run_command_line(program: Program, argv: Sequence[str] | None = None) -> int:
-    """Run ``argv``, by default the arguments of the process; return the exit status."""
-    if argv is None:
-        _let_ctrl_c_end_the_process()
-        argv = sys.argv[1:]
-    try:
-        return _reported(program, [*argv], Output())
-    except BrokenPipeError:
-        return Status.BROKEN_PIPE
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED
-
-
-def _let_ctrl_c_end_the_process() -> None:
-    # Python's own handler would print a traceback wherever it happens to be. Nothing here needs
-    # to be cleaned up: descriptors and VMs end with the process.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _reported(program: Program, argv: list[str], out: Output) -> int:
-    try:
-        status = _run(program, argv, out)
-        out.flush()
-        return status
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, it ends in two lines
-        if os.environ.get("GMEMFLAGS_DEBUG") == "1":
-            _mutter("".join(traceback.format_exception(error)))
-        end = as_command_error(error)
-    out.progress("")
-    with suppress(CommandError):  # of two faults the first is reported
-        out.flush()
-    out.complain(end.what, end.hint, "error")
-    return end.status
-
-
-def _run(program: Program, argv: list[str], out: Output) -> int:
-    name = argv[0] if argv else ""
+def run_command_line(commands: Mapping[str, Command], argv: Sequence[str]) -> int:
+    """Run ``argv``; return the exit status."""
+    out = Output()
     out.quiet = bool({"-q", "--quiet"} & {*argv})  # also for what is wrong with the others
     try:
-        if name not in program.commands:
-            _top(program, argv)  # returns for --version
-        else:
-            command = program.commands[name]
-            args = _parser(command, program.options).parse_intermixed_args(argv[1:])
-            if not args.version:
-                return command.run(args, out)
-        out.emit(f"gmemflags {version()}")
-    except _Help as text:
-        out.emit(str(text))
+        return _run(commands, argv, out)
+    except BrokenPipeError:
+        return 141  # as a shell has it: 128 and SIGPIPE
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001  # whatever it is, it ends in two lines
+        if os.environ.get("GMEMFLAGS_DEBUG") == "1":
+            traceback.print_exc()
+        end = as_command_error(error)
+        out.complain(end.what, end.hint, "error")
+        return end.status
+
+
+def _run(commands: Mapping[str, Command], argv: Sequence[str], out: Output) -> Status:
+    name, *rest = argv or [""]
+    if name == "help":
+        name, rest = " ".join(rest) or "--help", ["--help"]
+    if name in commands:
+        printed = io.StringIO()
+        try:
+            with redirect_stdout(printed):
+                args = Parser(name, commands[name]).parse_intermixed_args(rest)
+        except SystemExit:  # after --help, and after --version, which argparse is not told
+            out.emit(printed.getvalue().strip() or _version())
+            return Status.YES
+        return commands[name].run(args, out)
+    if name in ("-h", "--help"):
+        listed = "\n".join(f"  {one:<10}{commands[one].summary}" for one in commands)
+        out.emit(_HELP.format(commands=listed))
+    elif name in ("-V", "--version"):
+        out.emit(_version())
+    else:
+        near = get_close_matches(name[:20].lower(), commands, n=1)
+        suggestion = f"; did you mean {near[0]}?" if near else ""
+        what = f"no command is called {name[:60]!r}{suggestion}" if name else "no command is given"
+        hint = f"name one of {', '.join(commands)}: `gmemflags help COMMAND` explains it"
+        raise CommandError(what, hint)
     return Status.YES
 
 
-def _parser(command: Command, options: Options) -> Parser:
-    examples = "\n".join(f"  {example}" for example in command.examples)
-    parser = Parser(f"gmemflags {command.name}", command.summary, f"examples:\n{examples}")
-    for name, how in command.operands.items():
-        parser.add_argument(name, **how)
-    for name in command.options.split():
-        short = ["-v"] if name == "--verbose" else []
-        parser.add_argument(*short, name, **options[name])
-    quiet = "print nothing: the exit status is the answer"
-    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
-    return parser
-
-
-def _top(program: Program, argv: list[str]) -> None:
-    commands = program.commands
-    summaries = "\n".join(f"  {one.name:<10}{one.summary}" for one in commands.values())
-    parser = Parser(
-        "gmemflags",
-        "Ask KVM which guest_memfd flags it takes, and agree on some.",
-        f"commands:\n{summaries}\n  help      Explain a command.\n\n{_EXIT}\n"
-        "examples:\n  gmemflags show\n  gmemflags check --profile fully-shared\n"
-        "  gmemflags help check",
-    )
-    parser.add_argument("command", nargs="?", metavar="COMMAND", help="what to do: see below")
-    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="of help: the command to explain")
-    args, rest = parser.parse_known_args(argv)
-    word: str | None = args.command
-    if word == "help":
-        word = args.topic
-        if word is None:
-            parser.print_help()
-        if word in commands:
-            _parser(commands[word], program.options).print_help()
-    listed = f"name one of {', '.join(commands)}: `gmemflags help COMMAND` explains it"
-    if word in commands:
-        raise CommandError(f"{word} stands behind an option", f"write `gmemflags {word}` first")
-    if word is not None:
-        near = get_close_matches(word[:20].lower(), commands, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise CommandError(f"no command is called {word[:60]!r}{hint}", listed)
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if not args.version:
-        raise CommandError("no command is given", listed)
-
-
-def version() -> str:
-    """The version that is installed; a source tree alone has none."""
-    try:
-        return metadata.version("gmemflags")
-    except metadata.PackageNotFoundError:
-        return "of a source tree that is not installed"
+def _version() -> str:
+    return f"gmemflags {metadata.version('gmemflags')}"

@@ -6,49 +6,86 @@ The sentences come from the values; what is added are tables, counts and names, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 
-from attrs import field, frozen
+from attrs import frozen
 
-from gmemflags._catalog import Catalog, Profile, Scope
+from gmemflags._catalog import Catalog, Scope
 from gmemflags._cli import Status
-from gmemflags._exceptions import KvmUnavailableError, quote
-from gmemflags._fleet import Baseline, Comparison
+from gmemflags._exceptions import GmemFlagsError, quote
+from gmemflags._fleet import Baseline
 from gmemflags._format import (
     describe,
     describe_mask,
     format_hosts,
-    format_mask,
     format_need,
     format_rule,
 )
 from gmemflags._host import BitState, Support
+from gmemflags._lint import lint
 from gmemflags._mainline import VM_TYPES_ARM, VM_TYPES_X86
-from gmemflags._masks import MASK, bits
-from gmemflags._rules import Rule, architecture, vm_type_alone
+from gmemflags._masks import MASK, WORD, bits, union
+from gmemflags._rules import architecture, vm_type_alone
 
 _MOST_GROUPS = 12
-_WIDEST_TABLE = 110
-_REGISTER_WIDTH = 76
 _VM_TYPE_NAMES = {"x86_64": VM_TYPES_X86, "aarch64": VM_TYPES_ARM}
 _SHOWN = {BitState.SUPPORTED: "yes", BitState.UNSUPPORTED: "no", BitState.UNKNOWABLE: "?"}
-_DIGITS = {BitState.SUPPORTED: "1", BitState.UNSUPPORTED: "0", BitState.UNKNOWABLE: "?"}
+
+
+@frozen
+class Said:
+    """What a host, or a VM of one, said; ``document`` may be a baseline, which counts for many."""
+
+    name: str
+    support: Support
+    document: Support | Baseline
+
+    @property
+    def vm_type(self) -> int | None:
+        """The type of the VM; None for /dev/kvm, and where it is not known."""
+        host = self.support.host
+        return None if host.vm_type is None else vm_type_alone(host.vm_type, host.machine)
+
+    @property
+    def place(self) -> str:
+        """Who answered, beside the host."""
+        if self.support.scope is Scope.SYSTEM:
+            return "/dev/kvm"
+        return f"VM type {'not known' if self.vm_type is None else self.vm_type}"
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal where the answer to every request is the same."""
+        one = self.support
+        answers, errors = tuple(one.answers.items()), tuple(one.errors.items())
+        return answers, errors, one.scope, one.host.machine, one.host.vm_type
 
 
 @frozen
 class Unasked:
-    """A host, or a VM of one, that could not be asked."""
+    """A host, or the VM of a type, that could not be asked."""
 
     name: str
-    """The host."""
     vm_type: int | None
-    """The type of the VM; None for the host itself."""
-    reason: str
-    """A code."""
-    message: str
-    """The sentence."""
-    error: KvmUnavailableError | None = None
-    """The error, if records can hold it."""
+    error: GmemFlagsError
+
+    @property
+    def place(self) -> str:
+        """As that of somebody who answered."""
+        return "/dev/kvm" if self.vm_type is None else f"VM type {self.vm_type}"
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal where the text is the same."""
+        return str(self.error), self.vm_type
+
+
+Group = tuple[Sequence[str], Sequence[Said | Unasked], Sequence[str]]
+"""Hosts that gave the same answers: their names, what each of them said, and their kernels."""
+
+
+def kind_of(machine: str | None) -> str:
+    """The architecture, or for an unknown name the name itself."""
+    return architecture(machine or "") or machine or ""
 
 
 def plural(count: int, what: str) -> str:
@@ -56,83 +93,66 @@ def plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def some(names: Sequence[str], count: int, most: int) -> str:
-    """The first names of ``count``, and how many more there are."""
-    shown = ", ".join(map(quote, names[:most]))
-    more = count - min(len(names), most)
-    return f"{shown} and {more} more" if more else shown
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(quote, names[:most])) + more
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows of cells as aligned lines; a row may be shorter than the first, its last cell longer."""
-    widths = [
-        max(len(row[column]) for row in rows if column < len(row) and len(row) == len(rows[0]))
-        for column in range(len(rows[0]))
-    ]
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         yield "  " + "  ".join([*cells, row[-1]]).rstrip()
 
 
-@frozen
-class Group:
-    """Hosts that gave the same answers.
-
-    ``entries`` are what each of them said, /dev/kvm first; ``kernels`` all kernels that they run,
-    and ``about`` what else is known of them.
-    """
-
-    names: Sequence[str]
-    entries: Sequence[Support | Unasked]
-    kernels: Sequence[str]
-    about: Sequence[str]
-
-
-def hosts_text(groups: Sequence[Group], *, verbose: bool) -> Iterator[str]:
-    """What hosts said: a headline and a table for each group."""
+def hosts_text(groups: Sequence[Group], about: str, *, verbose: bool) -> Iterator[str]:
+    """What hosts said: a headline and a table for each group, after ``about`` its host."""
     if len(groups) > 1:
-        count = sum(len(group.names) for group in groups)
+        count = sum(len(names) for names, _, _ in groups)
         yield f"guest_memfd on {plural(count, 'host')}: {len(groups)} kinds of answers"
-    for group in groups:
+    for hosts, entries, kernels in groups:
         if len(groups) > 1:
             yield ""
-        names = some(group.names, len(group.names), 10 if verbose else 3)
-        yield f"guest_memfd on {names}: {_gist(group.entries)}"
-        supports = [entry for entry in group.entries if isinstance(entry, Support)]
-        if supports:
-            kernels = some(group.kernels, len(group.kernels), 3)
-            machine = quote(supports[0].host.machine or "machine not known")
-            catalog = quote(supports[0].catalog.name)
-            yield f"  Linux {kernels}, {machine}; flags named by {catalog}"
-        yield from (f"  {line}" for line in group.about)
-        everywhere_none = all(support.guest_memfd is False for support in supports)
-        if supports and (verbose or len(supports) < len(group.entries) or not everywhere_none):
+        said = [entry for entry in entries if isinstance(entry, Said)]
+        errors = [str(entry.error) for entry in entries if isinstance(entry, Unasked)]
+        gist = _gist(said) if said else f"not known: {errors[0]}"
+        yield f"guest_memfd on {some(hosts, 10 if verbose else 3)}: {gist}"
+        if not said:
+            continue
+        support = said[0].support
+        machine = quote(support.host.machine or "machine not known")
+        yield f"  Linux {some(kernels)}, {machine}; flags named by {quote(support.catalog.name)}"
+        if about:
+            yield f"  {about}"
+        claimed = union(one.support.hi_only for one in said)
+        listed = union(one.support.mask for one in said)
+        names = _names(claimed | listed, support.catalog)
+        if verbose or errors or any(one.support.guest_memfd is not False for one in said):
             yield ""
-            yield from table(list(_host_rows(group.entries)))
-            if any(support.hi_only for support in supports):
+            yield from table([*_host_rows(entries, names)])
+            if claimed:
                 yield "  denied: claimed by FLAGS_HI and denied by a 64-bit FLAGS, so not believed"
         if verbose:
-            yield from _details(supports)
+            yield ""
+            yield from table([*_bit_rows(said, names)])
+            yield ""
+            yield from table([*_raw_rows(said)])
 
 
-def _gist(entries: Sequence[Support | Unasked]) -> str:
-    supports = [entry for entry in entries if isinstance(entry, Support)]
-    vms = [support for support in supports if support.scope is Scope.VM]
-    if not supports:
-        failed = [entry.message for entry in entries if isinstance(entry, Unasked)]
-        return f"not known: {failed[0]}"
-    by_answer: dict[str, list[str]] = {}
-    for support in vms or supports:
-        vm_type = support.host.vm_type
-        by_answer.setdefault(_listed(support), []).append("?" if vm_type is None else f"{vm_type}")
-    if len(by_answer) > 1:
-        parts = [f"{what} for VM type {', '.join(types)}" for what, types in by_answer.items()]
-        text = "; ".join(parts)
+def _gist(said: Sequence[Said]) -> str:
+    vms = [one for one in said if one.support.scope is Scope.VM]
+    types_of: dict[str, list[str]] = {}
+    for one in vms or said:
+        vm_type = "?" if one.vm_type is None else f"{one.vm_type}"
+        types_of.setdefault(_listed(one.support), []).append(vm_type)
+    if len(types_of) > 1:
+        text = "; ".join(f"{what} for VM type {', '.join(n)}" for what, n in types_of.items())
         return text if len(text) <= 90 else "it depends on the type of the VM"
-    (listed,) = by_answer
-    return (
-        listed if vms or listed.startswith("none") else f"{listed} at most; a VM may support less"
-    )
+    (listed,) = types_of
+    return listed if vms else f"{listed} at most; a VM may support less"
 
 
 def _listed(support: Support) -> str:
@@ -143,193 +163,114 @@ def _listed(support: Support) -> str:
     return describe_mask(support.mask, support.catalog)
 
 
-def _host_rows(entries: Sequence[Support | Unasked]) -> Iterator[Sequence[str]]:
-    supports = [entry for entry in entries if isinstance(entry, Support)]
-    catalog, listed = supports[0].catalog, 0
-    for support in supports:
-        listed |= support.mask | support.hi_only
-    columns = bits(catalog.named | listed)
-    names = [catalog.name_of(bit) or f"{bit:#x}" for bit in columns]
-    wide = sum(len(name) + 2 for name in names) > _WIDEST_TABLE - 40
-    yield ["", "guest_memfd", *(["flags"] if wide else names)]
-    for entry in entries:
-        if isinstance(entry, Unasked):
-            yield [_place(entry), f"could not be asked: {entry.message}"]
+def _names(mask: int, catalog: Catalog) -> dict[int, str]:
+    # What the columns of a table are called: bits with a name, and those of the mask.
+    return {bit: catalog.name_of(bit) or f"{bit:#x}" for bit in bits(catalog.named | mask)}
+
+
+def _host_rows(
+    entries: Sequence[Said | Unasked], names: Mapping[int, str]
+) -> Iterator[Sequence[str]]:
+    yield ["", "guest_memfd", *names.values()]
+    for one in entries:
+        if isinstance(one, Unasked):
+            yield [one.place, f"could not be asked: {one.error}"]
             continue
-        there = {True: "yes", False: "no", None: "?"}[entry.guest_memfd]
-        if wide:
-            yield [_place(entry), there, format_mask(entry.mask, catalog)]
-        else:
-            yield [_place(entry), there, *(_bit_cell(entry, bit) for bit in columns)]
+        support = one.support
+        kinds = _VM_TYPE_NAMES.get(kind_of(support.host.machine), {})
+        place = f"{one.place} {kinds.get(-1 if one.vm_type is None else one.vm_type, '')}"
+        there = {True: "yes", False: "no", None: "?"}[support.guest_memfd]
+        cells = ("denied" if b & support.hi_only else _SHOWN[support.state(b)] for b in names)
+        yield [place.rstrip(), there, *cells]
 
 
-def _bit_cell(support: Support, bit: int) -> str:
-    return "denied" if bit & support.hi_only else _SHOWN[support.state(bit)]
+def _bit_rows(said: Sequence[Said], names: Mapping[int, str]) -> Iterator[Sequence[str]]:
+    # Bits of a half that have no name, and that nobody lists, are in the same state.
+    rows = [(bit, f"{bit.bit_length() - 1}", name) for bit, name in names.items()]
+    for half, label in ((WORD, "31..0"), (MASK ^ WORD, "63..32")):
+        rows += [(bit, label, "all others") for bit in bits(half & ~union(names))[:1]]
+    yield ["bit", "name", *(one.place for one in said)]
+    for bit, label, name in rows:
+        yield [label, name, *(f"{one.support.state(bit)}" for one in said)]
 
 
-def _place(entry: Support | Unasked) -> str:
-    # Who answered, beside the host.
-    if isinstance(entry, Unasked):
-        return "/dev/kvm" if entry.vm_type is None else f"VM type {entry.vm_type}"
-    host = entry.host
-    if entry.scope is Scope.SYSTEM:
-        return "/dev/kvm"
-    if host.vm_type is None:
-        return "VM type not known"
-    alone = vm_type_alone(host.vm_type, host.machine)
-    known = _VM_TYPE_NAMES.get(architecture(host.machine or "") or "", {})
-    return f"VM type {alone} {known[alone]}" if alone in known else f"VM type {alone}"
+def _raw_rows(said: Sequence[Said]) -> Iterator[Sequence[str]]:
+    yield ["capability", "number", *(one.place for one in said)]
+    for name, number in said[0].support.catalog.capabilities.items():
+        cells = [_raw(one.support, name) for one in said]
+        yield [f"KVM_CAP_{quote(name)}", "none" if number is None else f"{number}", *cells]
 
 
-def _details(supports: Sequence[Support]) -> Iterator[str]:
-    # Register map and raw answers, once for all that gave the same.
-    seen: dict[tuple[object, ...], list[Support]] = {}
-    for support in supports:
-        key = (*support.answers.items(), *support.errors.items())
-        seen.setdefault(key, []).append(support)
-    for same in seen.values():
-        yield ""
-        yield f"{', '.join(map(_place, same))}:"
-        yield from register(same[0])
-        yield "  1 listed, 0 not listed, ? unknowable, ! denied by a 64-bit FLAGS"
-        yield ""
-        yield from table(list(_raw_rows(same[0])))
-
-
-def _raw_rows(support: Support) -> Iterator[Sequence[str]]:
-    yield ["capability", "number", "raw answer"]
-    for name, number in support.catalog.capabilities.items():
-        raw, errno = support.answers.get(name), support.errors.get(name)
-        if errno is not None:
-            told = f"not known: errno {errno}"
-        elif raw is None:
-            told = "not asked"
-        else:
-            value = support.known_answer(name)
-            told = f"{raw & MASK:#x}"
-            told += f" ({value:#x}, sign-extended)" if value != raw & MASK else ""
-        yield [f"KVM_CAP_{quote(name)}", "none" if number is None else f"{number}", told]
-
-
-def register(support: Support) -> Iterator[str]:
-    """The 64 bits drawn as in a hardware manual, at most 80 columns wide.
-
-    Bits with a name, and listed bits without one, have a field each; all others share one as long
-    as the host says the same of them. What does not fit into a row goes into another.
-    """
-    fields: list[tuple[str, str, str]] = []
-    contents = [(n, *_content(support, n)) for n in range(63, -1, -1)]
-    for (single, name, digit), run in groupby(contents, key=lambda content: content[1:]):
-        numbers = [content[0] for content in run]
-        for part in [[n] for n in numbers] if single else [numbers]:
-            label = f"{part[0]}" if len(part) == 1 else f"{part[0]}..{part[-1]}"
-            fields.append((label, name, digit))
-    row: list[tuple[str, str, str]] = []
-    for one in fields:
-        if sum(max(map(len, each)) + 3 for each in [*row, one]) > _REGISTER_WIDTH:
-            yield from _boxes(row)
-            row = []
-        row.append(one)
-    yield from _boxes(row)
-
-
-def _content(support: Support, number: int) -> tuple[bool, str, str]:
-    # Whether the bit has a field for itself, its name, and its digit.
-    bit = 1 << number
-    name = support.catalog.name_of(bit)
-    state = support.state(bit)
-    digit = "!" if bit & support.hi_only else _DIGITS[state]
-    if name or digit in "1!":
-        return True, name or "unnamed", digit
-    return False, "unknowable" if state is BitState.UNKNOWABLE else "", digit
-
-
-def _boxes(row: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    widths = [max(map(len, one)) + 2 for one in row]
-    border = f"  +{'+'.join('-' * width for width in widths)}+"
-    for index, edge in enumerate((" ", "|", "|")):
-        if index == 1:
-            yield border
-        cells = [one[index].center(width) for one, width in zip(row, widths, strict=True)]
-        yield f"  {edge}{edge.join(cells)}{edge}".rstrip()
-    yield border
+def _raw(support: Support, name: str) -> str:
+    if name in support.errors:
+        return f"not known: errno {support.errors[name]}"
+    value = support.known_answer(name)
+    if value is None:
+        return "not asked"
+    raw = support.answers[name] & MASK
+    return f"{raw:#x}" if raw == value else f"{raw:#x} ({value:#x}, sign-extended)"
 
 
 @frozen(eq=False)
 class Verdict:
-    """The answer that many hosts share."""
+    """The answer that many hosts share; a yes has a mask, a no a reason code and a sentence."""
 
     status: Status
-    mask: int | None
-    code: str
-    """The reason code of a refusal; empty for a yes."""
-    sentence: str
-    """Why not; empty for a yes."""
+    mask: int | None = None
+    code: str = ""
+    sentence: str = ""
     notes: tuple[str, ...] = ()
 
 
-@frozen
-class Tally:
-    """The verdicts on a pool: by host, and there by VM type (None for /dev/kvm)."""
+Verdicts = Mapping[str, Mapping[int | None, Verdict]]
+"""The verdicts on a pool: by host, and there by VM type (None for /dev/kvm)."""
 
-    hosts: Mapping[str, Mapping[int | None, Verdict]]
-    profile: str
-    left_out: int
-    again: int
-    """How many records were read of a host, scope and VM type that had one already."""
-    _order: Sequence[str] = field(default=("granted", "partly", "refused", "no-answer"))
 
-    def text(self, *, verbose: bool) -> Iterator[str]:
-        """The tally, the refusals by their reasons with some names each, and the notes."""
-        words = [_word(types.values()) for types in self.hosts.values()]
-        parts = [
-            f"granted on {words.count('granted')} of {plural(len(words), 'host')}",
-            f"for some VM types only on {words.count('partly')}",
-            f"refused on {words.count('refused')}",
-            f"no answer from {words.count('no-answer')}",
-        ]
-        named = f": profile {quote(self.profile)}" if self.profile else ""
-        yield ", ".join(part for part in parts if not part.endswith(" 0")) + named
-        groups = self._groups()
-        for verdict, names in groups[:_MOST_GROUPS]:
-            what = "refused on" if verdict.status is Status.NO else "no answer from"
-            yield f"  {what} {len(names)}: {verdict.sentence}"
-            yield f"    {some(names, len(names), 10 if verbose else 3)}"
-        if len(groups) > _MOST_GROUPS:
-            yield f"  and for {len(groups) - _MOST_GROUPS} more reasons: --list names every host"
-        notes = (v.notes for types in self.hosts.values() for v in types.values())
-        yield from (f"  note: {note}" for note in dict.fromkeys(n for each in notes for n in each))
-        if self.again:
-            yield f"  {plural(self.again, 'record')} of hosts that were read before: any no counts"
-        if self.left_out:
-            yield f"  {plural(self.left_out, 'record')} left out: another scope, VM type or machine"
+def tally_text(hosts: Verdicts, profile: str | None, again: int, *, verbose: bool) -> Iterator[str]:
+    """The tally, the refusals by their reasons with some names each, and the notes."""
+    words = [_word(types.values()) for types in hosts.values()]
+    parts = [
+        f"granted on {words.count('granted')} of {plural(len(words), 'host')}",
+        f"for some VM types only on {words.count('partly')}",
+        f"refused on {words.count('refused')}",
+        f"no answer from {words.count('no-answer')}",
+    ]
+    named = f": profile {quote(profile)}" if profile else ""
+    yield ", ".join(part for part in parts if not part.endswith(" 0")) + named
+    groups = _by_reason(hosts)
+    for (status, sentence), names in groups[:_MOST_GROUPS]:
+        what = "refused on" if status is Status.NO else "no answer from"
+        yield f"  {what} {len(names)}: {sentence}"
+        yield f"    {some(names, 10 if verbose else 3)}"
+    if len(groups) > _MOST_GROUPS:
+        yield f"  and for {len(groups) - _MOST_GROUPS} more reasons: --list names every host"
+    notes = dict.fromkeys(n for types in hosts.values() for v in types.values() for n in v.notes)
+    yield from (f"  note: {note}" for note in notes)
+    if again:
+        yield f"  {plural(again, 'record')} of hosts that were read before: any no counts"
 
-    def _groups(self) -> list[tuple[Verdict, list[str]]]:
-        found: dict[tuple[Status, str], tuple[Verdict, list[str]]] = {}
-        for name, types in self.hosts.items():
-            by_key: dict[tuple[Status, str], list[int | None]] = {}
-            key: tuple[Status, str]
-            for vm_type, verdict in types.items():
-                key = verdict.status, verdict.sentence
-                if key[0] is not Status.YES:
-                    by_key.setdefault(key, []).append(vm_type)
-                    found.setdefault(key, (verdict, []))
-            for key, some_types in by_key.items():
-                shown = name
-                if len(types) > 1:
-                    shown += f" (VM type {', '.join(map(str, some_types))})"
-                found[key][1].append(shown)
-        return sorted(found.values(), key=lambda group: -len(group[1]))
 
-    def lines(self) -> Iterator[str]:
-        """A line a host: name, verdict, mask and reason code, with tabs between them."""
-        for name, types in self.hosts.items():
-            verdicts = types.values()
-            masks = dict.fromkeys(f"{v.mask:#x}" for v in verdicts if v.mask is not None)
-            codes = dict.fromkeys(v.code for v in verdicts if v.code)
-            yield "\t".join(
-                [quote(name), _word(verdicts), ",".join(masks) or "-", ",".join(codes) or "-"]
-            )
+def _by_reason(hosts: Verdicts) -> list[tuple[tuple[Status, str], list[str]]]:
+    found: dict[tuple[Status, str], list[str]] = {}
+    for name, types in hosts.items():
+        refused: dict[tuple[Status, str], list[str]] = {}
+        for vm_type, verdict in types.items():
+            if verdict.status is not Status.YES:
+                refused.setdefault((verdict.status, verdict.sentence), []).append(f"{vm_type}")
+        for key, numbers in refused.items():
+            which = f" (VM type {', '.join(numbers)})" if len(types) > 1 else ""
+            found.setdefault(key, []).append(name + which)
+    return sorted(found.items(), key=lambda group: -len(group[1]))
+
+
+def tally_lines(hosts: Verdicts) -> Iterator[str]:
+    """A line a host: name, verdict, mask and reason code, with tabs between them."""
+    for name, types in hosts.items():
+        verdicts = types.values()
+        masks = dict.fromkeys(f"{v.mask:#x}" for v in verdicts if v.mask is not None)
+        codes = dict.fromkeys(v.code for v in verdicts if v.code)
+        cells = quote(name), _word(verdicts), ",".join(masks) or "-", ",".join(codes) or "-"
+        yield "\t".join(cells)
 
 
 def _word(verdicts: Iterable[Verdict]) -> str:
@@ -339,93 +280,45 @@ def _word(verdicts: Iterable[Verdict]) -> str:
     return "refused" if Status.NO in statuses else "no-answer"
 
 
-@frozen
-class Row:
-    """What the hosts of one kind have."""
-
-    common: Baseline
-    with_guest_memfd: int
-
-
 def baseline_text(
-    rows: Sequence[Row], count: int, unasked: Sequence[str], left_out: int, *, verbose: bool
+    kinds: Sequence[Baseline], count: int, unasked: Sequence[str], *, verbose: bool
 ) -> Iterator[str]:
     """What all hosts have, and a table of what those of each kind have."""
-    catalog, mask, listed = rows[0].common.support.catalog, MASK, 0
-    for row in rows:
-        mask &= row.common.support.mask
-        listed |= row.common.support.mask
-        for bit in row.common.lacking:
-            listed |= bit
-    kinds = f" of {len(rows)} kinds" if len(rows) > 1 else ""
-    yield f"baseline of {plural(count, 'host')}{kinds}: {describe_mask(mask, catalog)}"
+    catalog, mask, listed = kinds[0].support.catalog, MASK, 0
+    for kind in kinds:
+        mask &= kind.support.mask
+        listed |= kind.support.mask | union(kind.lacking)
+    many = f" of {len(kinds)} kinds" if len(kinds) > 1 else ""
+    yield f"baseline of {plural(count, 'host')}{many}: {describe_mask(mask, catalog)}"
     yield ""
-    columns = bits(catalog.named | listed)
-    names = [catalog.name_of(bit) or f"{bit:#x}" for bit in columns]
-    lines = [["machine", "scope", "VM type", "hosts", "guest_memfd", *names]]
-    for row in rows:
-        support = row.common.support
-        vm_type = support.host.vm_type
-        lines.append(
-            [
-                quote(support.host.machine or "not known"),
-                str(support.scope),
-                "-" if vm_type is None else f"{vm_type}",
-                f"{row.common.count}",
-                _share(row.with_guest_memfd, row.common.count),
-                *(_bit_share(row.common, bit) for bit in columns),
-            ]
-        )
-    yield from table(lines)
-    for row, cells in zip(rows, lines[1:], strict=True) if verbose else ():
-        yield f"  {cells[0]}, {cells[1]}, VM type {cells[2]}:"
-        yield from (f"    {note}" for note in row.common.notes)
+    names = _names(listed, catalog)
+    rows = [["machine", "scope", "VM type", "hosts", "guest_memfd", *names.values()]]
+    for kind in kinds:
+        host = kind.support.host
+        vm_type = "-" if host.vm_type is None else f"{host.vm_type}"
+        row = [quote(host.machine or "not known"), str(kind.support.scope), vm_type]
+        row += [f"{kind.count}", "all" if kind.support.guest_memfd else "not all"]
+        rows.append(row + [_share(kind, bit) for bit in names])
+    yield from table(rows)
+    for kind, row in zip(kinds, rows[1:], strict=True) if verbose else ():
+        yield f"  {row[0]}, {row[1]}, VM type {row[2]}:"
+        yield from (f"    {note}" for note in kind.notes)
     if unasked:
-        yield f"  no answer from {plural(len(unasked), 'host')}: {some(unasked, len(unasked), 3)}"
-    if left_out:
-        yield f"  {plural(left_out, 'record')} left out: another scope, VM type or machine"
+        yield f"  no answer from {plural(len(unasked), 'host')}: {some(unasked)}"
 
 
-def _share(count: int, total: int) -> str:
-    if count in (0, total):
-        return "all" if count else "none"
-    return f"{count} of {total}"
+def _share(kind: Baseline, bit: int) -> str:
+    if bit not in kind.lacking:
+        return "all" if bit & kind.support.mask else "?"
+    listing = kind.count - kind.lacking[bit].count
+    return f"{listing} of {kind.count}" if listing else "none"
 
 
-def _bit_share(common: Baseline, bit: int) -> str:
-    without = common.lacking.get(bit)
-    if without is not None:
-        return _share(common.count - without.count, common.count)
-    return "all" if bit & common.support.mask else "?"
-
-
-def comparisons_text(
-    comparisons: Sequence[Comparison], missing: Sequence[str], names: tuple[str, str]
-) -> Iterator[str]:
-    """Comparisons of two hosts, one for each type of VM; and what of A has no counterpart in B."""
-    total = len(comparisons) + len(missing)
-    if total > 1:
-        safe = sum(comparison.safe for comparison in comparisons)
-        word = "safe" if safe == total else "not safe"
-        a, b = map(quote, names)
-        yield f"{word}: from {a} to {b}: {safe} of {total} types of VM are safe"
-    yield from map(str, comparisons)
-    yield from (f"not safe: B has nothing like {quote(origin)}" for origin in missing)
-
-
-def catalog_summary(catalog: Catalog) -> Iterator[str]:
-    """One catalog of the list."""
-    yield quote(catalog.name)
-    yield f"  flags: {format_mask(catalog.named, catalog)}"
-    yield f"  rules: {len(catalog.rules)}"
-    yield f"  profiles: {', '.join(map(quote, catalog.profiles)) or 'none'}"
-
-
-def catalog_text(catalog: Catalog, doubts: Sequence[str]) -> Iterator[str]:
+def catalog_text(catalog: Catalog) -> Iterator[str]:
     """All about one catalog."""
     yield quote(catalog.name)
     yield f"  digest {catalog.digest}"
-    yield from (f"  doubtful: {doubt}" for doubt in doubts)
+    yield from (f"  doubtful: {doubt}" for doubt in lint(catalog))
     yield from ("", "flags")
     yield from (f"  {describe(bit, catalog)}" for bit in bits(catalog.named))
     yield from ("", "capabilities")
@@ -433,25 +326,17 @@ def catalog_text(catalog: Catalog, doubts: Sequence[str]) -> Iterator[str]:
         yield f"  {'none' if number is None else number:<6}KVM_CAP_{quote(name)}"
     yield from ("", "rules")
     for rule in catalog.rules:
-        yield from _rule(rule, catalog)
+        yield f"  {format_rule(rule, catalog)}"
+        yield f"    stage: {rule.stage}; hosts: {format_hosts(rule.hosts)}"
+        yield f"    why: {quote(rule.why)}"
+        yield f"    source: {quote(rule.source)}"
     yield from ("", "profiles")
     for profile in catalog.profiles.values():
-        yield from _profile(profile, catalog)
-
-
-def _rule(rule: Rule, catalog: Catalog) -> Iterator[str]:
-    yield f"  {format_rule(rule, catalog)}"
-    yield f"    stage: {rule.stage}; hosts: {format_hosts(rule.hosts)}"
-    yield f"    why: {quote(rule.why)}"
-    yield f"    source: {quote(rule.source)}"
-
-
-def _profile(profile: Profile, catalog: Catalog) -> Iterator[str]:
-    request = profile.request
-    yield f"  {quote(profile.name)}"
-    yield f"    why: {quote(profile.why)}"
-    yield f"    required: {describe_mask(request.required, catalog)}"
-    yield from (f"    preferred: {describe_mask(group, catalog)}" for group in request.preferred)
-    if request.forbidden:
-        yield f"    forbidden: {describe_mask(request.forbidden, catalog)}"
-    yield from (f"    needs: {format_need(need)}" for need in request.needs)
+        request = profile.request
+        yield f"  {quote(profile.name)}"
+        yield f"    why: {quote(profile.why)}"
+        yield f"    required: {describe_mask(request.required, catalog)}"
+        yield from (f"    preferred: {describe_mask(one, catalog)}" for one in request.preferred)
+        if request.forbidden:
+            yield f"    forbidden: {describe_mask(request.forbidden, catalog)}"
+        yield from (f"    needs: {format_need(need)}" for need in request.needs)
