@@ -1,28 +1,29 @@
 """Documents of version 2: their declarations, and what a value says in one and is made of again.
 
-Each document is declared once, as a ``TypedDict`` whose annotations say how each part is written
-as JSON; ``records`` derives from them the reader, the writer and the JSON Schema. 64-bit numbers
-are texts, because JSON readers lose numbers above 2**53. A document inside a document is complete.
+Each document is declared once, as a ``TypedDict`` whose annotations hold the form of each part;
+``records`` derives from them the reader, the writer and the JSON Schema. 64-bit numbers are texts,
+because JSON readers lose numbers above 2**53. A document inside a document is complete.
 
-Functions that are called ``..._parts`` return the parts of a document as Python values; those that
-are called ``make_...`` take such parts and return the value.
+A part is written as the attribute of its name, unless ``PARTS`` says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
-from attrs import fields
+from attrs import fields, frozen
 from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
 from gmemflags._exceptions import (
     CatalogError,
     GmemFlagsError,
-    InconsistentAnswerError,
     KvmUnavailableError,
     Unavailable,
 )
@@ -45,26 +46,117 @@ T = TypeVar("T")
 Parts = Mapping[str, Any]
 
 
-class Text(NamedTuple):
-    """A text that stands for a value: what it looks like, what is needed in words, both ways."""
+class Fault(Exception):  # noqa: N818  # never seen outside: it becomes a RecordError
+    """Something is wrong in a document; ``path`` grows from the fault outwards."""
 
-    regex: str
-    needed: str
-    read: Callable[[str], Any] = str
-    write: Callable[[Any], str] = str
-
-
-class Member(NamedTuple):
-    """A text that stands for a member of an enum."""
-
-    enum: type[Enum]
+    def __init__(self, problem: str, *path: str | int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = [*reversed(path)]
 
 
-class Range(NamedTuple):
-    """An integer, or the number of items of a list, from ``least`` to ``most``."""
+@contextmanager
+def within(*path: str | int) -> Generator[None, None, None]:
+    """What is done here concerns the part at ``path``."""
+    try:
+        yield
+    except Fault as fault:
+        fault.path += reversed(path)
+        raise
 
-    least: int
-    most: int
+
+def made(make: Callable[..., T], /, *arguments: Any, **parts: Any) -> T:
+    """A value of parts; what its class does not take is a fault of the document."""
+    try:
+        return make(*arguments, **parts)
+    except (GmemFlagsError, TypeError, ValueError) as error:
+        raise Fault(str(error)) from None
+
+
+class Flaw(NamedTuple):
+    """A part of a document that JSON readers disagree on, or that no document has."""
+
+    problem: str
+
+
+def quoted(text: str) -> str:
+    """Text of a document in an error message."""
+    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+_KINDS = {"dict": "an object", "list": "a list", "NoneType": "null"}
+
+
+def wrong(value: object, needed: str) -> Fault:
+    """The fault of a part that is not what is needed."""
+    if isinstance(value, Flaw):
+        return Fault(value.problem)
+    if isinstance(value, str):
+        if half := SURROGATE.search(value):
+            return Fault(f"character {half.start()} of the text is half a surrogate pair")
+        shown = quoted(value)
+    elif isinstance(value, (int, float)):
+        shown = str(value).lower()
+    else:
+        shown = _KINDS.get(type(value).__name__, type(value).__name__)
+    return Fault(f"{needed} is needed, not {shown}")
+
+
+@frozen(eq=False)
+class Form:
+    """How a part is declared, read and written; both ways raise Fault."""
+
+    schema: dict[str, Any]
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+
+
+def plain(schema: dict[str, Any], needed: str, fits: Callable[[Any], object]) -> Form:
+    """A part that is in JSON what it is in Python."""
+
+    def check(value: Any) -> Any:
+        if fits(value):
+            return value
+        raise wrong(value, needed)
+
+    return Form(schema, check, check)
+
+
+def _text(pattern: str, needed: str) -> Form:
+    fits = re.compile(pattern).fullmatch
+    # Python's $ matches before a last newline, too.
+    schema = {"type": "string", "pattern": rf"^(?:{pattern})(?![\s\S])"}
+    return plain(schema, needed, lambda value: type(value) is str and fits(value))
+
+
+def _coded(text: Form, decode: Callable[[str], Any], encode: Callable[[Any], str]) -> Form:
+    # A short text that stands for a value.
+    @lru_cache(1024)
+    def known(value: str) -> Any:
+        return decode(text.read(value))
+
+    def read(value: Any) -> Any:
+        return known(value) if type(value) is str else text.read(value)
+
+    return Form(text.schema, read, lambda value: text.write(encode(value)))
+
+
+def _member(enum: type[Enum]) -> Form:
+    members = {str(one): one for one in enum}
+    needed = f"one of {', '.join(members)}"
+    text = plain(
+        {"enum": [*members]}, needed, lambda value: type(value) is str and value in members
+    )
+    return _coded(text, members.__getitem__, str)
+
+
+def _integer(most: int) -> Form:
+    return plain(
+        {"type": "integer", "minimum": 0, "maximum": most},
+        f"an integer in [0, {most}]",
+        lambda value: type(value) is int and 0 <= value <= most,
+    )
 
 
 def _hex(text: str) -> int:
@@ -72,66 +164,41 @@ def _hex(text: str) -> int:
 
 
 def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+    return int(made(datetime.fromisoformat, text).timestamp())
 
 
 def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-Mask = Annotated[
-    str,
-    Text(
-        "0x(?:0|[1-9a-f][0-9a-f]{0,15})",
-        'a mask such as "0x3", of at most 16 lower-case hex digits,',
-        _hex,
-        hex,
-    ),
+_MASK = 'a mask such as "0x3", of at most 16 lower-case hex digits,'
+_LONG = 'a C long as a decimal text, such as "-5",'
+_TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
+TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
+Mask = Annotated[str, _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)]
+Bit = Annotated[
+    str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
 ]
-Bit = Annotated[str, Text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",', _hex, hex)]
-Long = Annotated[
-    str, Text("0|-?[1-9][0-9]{0,18}", 'a C long as a decimal text, such as "-5",', int)
-]
-Time = Annotated[
-    str,
-    Text(
-        "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
-        'a time in UTC such as "2026-01-31T23:59:59Z"',
-        _seconds,
-        _iso,
-    ),
-]
+Long = Annotated[str, _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)]
+Time = Annotated[str, TIME]
 FlagName = Annotated[
-    str, Text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
+    str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
 CapabilityName = Annotated[
-    str, Text(r"(?!KVM_CAP_)[^\ud800-\udfff]*", "the name of a capability without KVM_CAP_")
+    str, _text(r"(?!KVM_CAP_)[^\ud800-\udfff]*", "the name of a capability without KVM_CAP_")
 ]
-Word = Annotated[int, Range(0, WORD)]
-Number = Annotated[int, Range(0, (1 << 31) - 1)]
-Count = Annotated[int, Range(0, (1 << 53) - 1)]
-ScopeText = Annotated[str, Member(Scope)]
-StageText = Annotated[str, Member(Stage)]
-ReasonText = Annotated[str, Member(Reason)]
-RoleText = Annotated[str, Member(Role)]
-PrerequisitesText = Annotated[str, Member(Prerequisites)]
-RuleStateText = Annotated[str, Member(RuleState)]
-UnavailableText = Annotated[str, Member(Unavailable)]
+Word = Annotated[int, _integer(WORD)]
+Number = Annotated[int, _integer((1 << 31) - 1)]
+Count = Annotated[int, _integer((1 << 53) - 1)]
+Scopes = Annotated[str, _member(Scope)]
+Stages = Annotated[str, _member(Stage)]
+Reasons = Annotated[str, _member(Reason)]
 
 
-class AnswerDocument(TypedDict, closed=True):
-    """The answer to one capability: the C long in decimal, or the errno of a call that failed."""
-
+class _Answer(TypedDict, closed=True):
     number: ReadOnly[Number]
     raw: NotRequired[ReadOnly[Long]]
     errno: NotRequired[ReadOnly[Word]]
-
-
-class CatalogReference(TypedDict, closed=True):
-    """Which catalog was used, for information."""
-
-    name: ReadOnly[str]
-    digest: ReadOnly[str]
 
 
 class HostDocument(TypedDict, closed=True):
@@ -142,17 +209,14 @@ class HostDocument(TypedDict, closed=True):
     time: ReadOnly[Time | None]
     tool: ReadOnly[str]
     origin: ReadOnly[str]
-    scope: ReadOnly[ScopeText]
+    scope: ReadOnly[Scopes]
     kernel: ReadOnly[str | None]
     machine: ReadOnly[str | None]
     vm_type: ReadOnly[Count | None]
-    answers: ReadOnly[dict[CapabilityName, AnswerDocument]]
+    answers: ReadOnly[dict[CapabilityName, _Answer]]
     flags: ReadOnly[list[str]]
     mask: ReadOnly[Mask]
-    low: ReadOnly[Word]
-    high: ReadOnly[Word]
     names: ReadOnly[dict[Bit, FlagName]]
-    catalog: ReadOnly[CatalogReference]
     extra: NotRequired[ReadOnly[dict[str, object]]]
 
 
@@ -164,7 +228,7 @@ class UnavailableDocument(TypedDict, closed=True):
     time: ReadOnly[Time | None]
     tool: ReadOnly[str]
     what: ReadOnly[str]
-    reason: ReadOnly[UnavailableText]
+    reason: ReadOnly[Annotated[str, _member(Unavailable)]]
     errno: ReadOnly[Word]
     strerror: ReadOnly[str]
     message: ReadOnly[str]
@@ -178,14 +242,10 @@ class FlagsDocument(TypedDict, closed=True):
     schema: ReadOnly[Literal["gmemflags/flags/2"]]
     flags: ReadOnly[list[str]]
     mask: ReadOnly[Mask]
-    low: ReadOnly[Word]
-    high: ReadOnly[Word]
     names: ReadOnly[dict[Bit, FlagName]]
 
 
-class NeedDocument(TypedDict, closed=True):
-    """One need of a request."""
-
+class _Need(TypedDict, closed=True):
     capability: ReadOnly[CapabilityName]
     bits: ReadOnly[Mask]
     any_of: ReadOnly[list[Mask]]
@@ -201,75 +261,34 @@ class RequestDocument(TypedDict, closed=True):
     required: ReadOnly[Mask]
     preferred: ReadOnly[list[Mask]]
     forbidden: ReadOnly[Mask]
-    needs: ReadOnly[list[NeedDocument]]
-    prerequisites: ReadOnly[PrerequisitesText]
-    until: ReadOnly[StageText]
-    scope: ReadOnly[ScopeText]
+    needs: ReadOnly[list[_Need]]
+    prerequisites: ReadOnly[Annotated[str, _member(Prerequisites)]]
+    until: ReadOnly[Stages]
+    scope: ReadOnly[Scopes]
     digest: ReadOnly[str | None]
     flag_names: ReadOnly[dict[str, Mask]]
 
 
-class HostsDocument(TypedDict, closed=True):
-    """The hosts that a rule applies to."""
-
+class _Hosts(TypedDict, closed=True):
     machines: ReadOnly[list[str]]
     vm_types: ReadOnly[list[Count]]
 
 
-class _Rule(TypedDict):
+class _Rule(TypedDict, closed=True):
+    kind: ReadOnly[Literal["requires", "excludes", "always", "never", "refused"]]
+    flag: NotRequired[ReadOnly[Mask]]
+    a: NotRequired[ReadOnly[Mask]]
+    b: NotRequired[ReadOnly[Mask]]
+    mask: NotRequired[ReadOnly[Mask]]
+    all_of: NotRequired[ReadOnly[Mask]]
+    any_of: NotRequired[ReadOnly[list[Mask]]]
     why: ReadOnly[str]
     source: ReadOnly[str]
-    stage: ReadOnly[StageText]
-    hosts: ReadOnly[HostsDocument]
+    stage: ReadOnly[Stages]
+    hosts: ReadOnly[_Hosts]
 
 
-class RequiresDocument(_Rule, closed=True):
-    """A rule: Requires."""
-
-    kind: ReadOnly[Literal["requires"]]
-    flag: ReadOnly[Mask]
-    all_of: ReadOnly[Mask]
-    any_of: ReadOnly[list[Mask]]
-
-
-class ExcludesDocument(_Rule, closed=True):
-    """A rule: Excludes."""
-
-    kind: ReadOnly[Literal["excludes"]]
-    a: ReadOnly[Mask]
-    b: ReadOnly[Mask]
-
-
-class AlwaysDocument(_Rule, closed=True):
-    """A rule: Always."""
-
-    kind: ReadOnly[Literal["always"]]
-    all_of: ReadOnly[Mask]
-    any_of: ReadOnly[list[Mask]]
-
-
-class NeverDocument(_Rule, closed=True):
-    """A rule: Never."""
-
-    kind: ReadOnly[Literal["never"]]
-    mask: ReadOnly[Mask]
-
-
-class RefusedDocument(_Rule, closed=True):
-    """A rule: Refused."""
-
-    kind: ReadOnly[Literal["refused"]]
-    mask: ReadOnly[Mask]
-
-
-RuleDocument = (
-    RequiresDocument | ExcludesDocument | AlwaysDocument | NeverDocument | RefusedDocument
-)
-
-
-class ProfileDocument(TypedDict, closed=True):
-    """One profile of a catalog."""
-
+class _Profile(TypedDict, closed=True):
     request: ReadOnly[RequestDocument]
     why: ReadOnly[str]
 
@@ -281,41 +300,33 @@ class CatalogDocument(TypedDict, closed=True):
     name: ReadOnly[str]
     flags: ReadOnly[dict[FlagName, Bit]]
     capabilities: ReadOnly[dict[CapabilityName, Number | None]]
-    rules: ReadOnly[list[RuleDocument]]
-    profiles: ReadOnly[dict[str, ProfileDocument]]
+    rules: ReadOnly[list[_Rule]]
+    profiles: ReadOnly[dict[str, _Profile]]
 
 
-class RuleReference(TypedDict, closed=True):
-    """A rule of the catalog in the document, by its index, from 0, and as text."""
-
+class _RuleReference(TypedDict, closed=True):
     index: ReadOnly[Count]
     text: ReadOnly[str]
 
 
-class ProblemDocument(TypedDict, closed=True):
-    """One reason for a refusal."""
-
-    reason: ReadOnly[ReasonText]
+class _Problem(TypedDict, closed=True):
+    reason: ReadOnly[Reasons]
     bits: ReadOnly[Mask]
-    rules: ReadOnly[list[RuleReference]]
-    need: ReadOnly[NeedDocument | None]
+    rules: ReadOnly[list[_RuleReference]]
+    need: ReadOnly[_Need | None]
     message: ReadOnly[str]
 
 
-class OutcomeDocument(TypedDict, closed=True):
-    """What became of one bit or one group."""
-
+class _Outcome(TypedDict, closed=True):
     bits: ReadOnly[Mask]
-    role: ReadOnly[RoleText]
+    role: ReadOnly[Annotated[str, _member(Role)]]
     granted: ReadOnly[bool]
-    reason: ReadOnly[ReasonText]
-    chain: ReadOnly[list[RuleReference]]
+    reason: ReadOnly[Reasons]
+    chain: ReadOnly[list[_RuleReference]]
     message: ReadOnly[str]
 
 
-class SuggestionDocument(TypedDict, closed=True):
-    """A change of the request that works."""
-
+class _Suggestion(TypedDict, closed=True):
     change: ReadOnly[str]
     mask: ReadOnly[Mask]
     caveats: ReadOnly[list[str]]
@@ -326,7 +337,6 @@ class DecisionDocument(TypedDict, closed=True):
     """One answer to one request: a Resolution."""
 
     schema: ReadOnly[Literal["gmemflags/decision/2"]]
-    tool: ReadOnly[str]
     ok: ReadOnly[bool]
     headline: ReadOnly[str]
     profile: ReadOnly[str]
@@ -334,43 +344,37 @@ class DecisionDocument(TypedDict, closed=True):
     listed: ReadOnly[str]
     flags: ReadOnly[list[str] | None]
     mask: ReadOnly[Mask | None]
-    low: ReadOnly[Word | None]
-    high: ReadOnly[Word | None]
-    problems: ReadOnly[list[ProblemDocument]]
-    outcomes: ReadOnly[list[OutcomeDocument]]
+    problems: ReadOnly[list[_Problem]]
+    outcomes: ReadOnly[list[_Outcome]]
     advice: ReadOnly[list[str]]
-    suggestions: ReadOnly[list[SuggestionDocument]]
+    suggestions: ReadOnly[list[_Suggestion]]
     request: ReadOnly[RequestDocument]
     support: ReadOnly[HostDocument]
     catalog: ReadOnly[CatalogDocument]
 
 
-class LackingDocument(TypedDict, closed=True):
-    """The hosts of a pool that do not list one flag."""
-
+class _Lacking(TypedDict, closed=True):
     count: ReadOnly[Count]
-    first: ReadOnly[Annotated[list[str], Range(1, 10)]]
+    first: ReadOnly[list[str]]
+    unknown: ReadOnly[Count]
 
 
 class BaselineDocument(TypedDict, closed=True):
     """What every host of a pool has: a Baseline."""
 
     schema: ReadOnly[Literal["gmemflags/baseline/2"]]
-    tool: ReadOnly[str]
     headline: ReadOnly[str]
     notes: ReadOnly[list[str]]
     count: ReadOnly[Count]
-    first: ReadOnly[Annotated[list[str], Range(1, 10)]]
-    lacking: ReadOnly[dict[Bit, LackingDocument]]
+    first: ReadOnly[list[str]]
+    lacking: ReadOnly[dict[Bit, _Lacking]]
     support: ReadOnly[HostDocument]
 
 
-class LossDocument(TypedDict, closed=True):
-    """Something that one host has and the other has not."""
-
+class _Loss(TypedDict, closed=True):
     capability: ReadOnly[str]
     bits: ReadOnly[Mask]
-    rules: ReadOnly[list[RuleReference]]
+    rules: ReadOnly[list[_RuleReference]]
     message: ReadOnly[str]
 
 
@@ -378,30 +382,25 @@ class ComparisonDocument(TypedDict, closed=True):
     """Two hosts: a Comparison; the catalogs are that of ``a``, and that of ``b`` if it differs."""
 
     schema: ReadOnly[Literal["gmemflags/comparison/2"]]
-    tool: ReadOnly[str]
     safe: ReadOnly[bool]
     headline: ReadOnly[str]
-    lost: ReadOnly[list[LossDocument]]
-    gained: ReadOnly[list[LossDocument]]
+    lost: ReadOnly[list[_Loss]]
+    gained: ReadOnly[list[_Loss]]
     doubts: ReadOnly[list[str]]
     a: ReadOnly[HostDocument]
     b: ReadOnly[HostDocument]
-    catalogs: ReadOnly[Annotated[list[CatalogDocument], Range(1, 2)]]
+    catalogs: ReadOnly[list[CatalogDocument]]
 
 
-class ObservationDocument(TypedDict, closed=True):
-    """What became of one mask at each stage: 0 if it worked, an errno, or null if not tried."""
-
+class _Observation(TypedDict, closed=True):
     create: ReadOnly[Word]
     bind: ReadOnly[Word | None]
     access: ReadOnly[Word | None]
 
 
-class CheckedRuleDocument(TypedDict, closed=True):
-    """A rule of the catalog, and what the kernel says of it."""
-
-    rule: ReadOnly[RuleReference]
-    state: ReadOnly[RuleStateText]
+class _CheckedRule(TypedDict, closed=True):
+    rule: ReadOnly[_RuleReference]
+    state: ReadOnly[Annotated[str, _member(RuleState)]]
     message: ReadOnly[str]
 
 
@@ -409,18 +408,17 @@ class ProbeDocument(TypedDict, closed=True):
     """What a kernel did with the masks that were tried, and what follows: a ProbeReport."""
 
     schema: ReadOnly[Literal["gmemflags/probe/2"]]
-    tool: ReadOnly[str]
     headline: ReadOnly[str]
     complete: ReadOnly[bool]
     size: ReadOnly[Count]
-    until: ReadOnly[StageText]
+    until: ReadOnly[Stages]
     stopped: ReadOnly[Word | None]
-    stopped_at: ReadOnly[StageText | None]
+    stopped_at: ReadOnly[Stages | None]
     changed: ReadOnly[bool]
-    observations: ReadOnly[dict[Mask, ObservationDocument]]
-    rules: ReadOnly[list[RuleDocument]]
+    observations: ReadOnly[dict[Mask, _Observation]]
+    rules: ReadOnly[list[_Rule]]
     unexplained: ReadOnly[list[Mask]]
-    checked_rules: ReadOnly[list[CheckedRuleDocument]]
+    checked_rules: ReadOnly[list[_CheckedRule]]
     contradictions: ReadOnly[list[str]]
     support: ReadOnly[HostDocument]
     catalog: ReadOnly[CatalogDocument]
@@ -439,32 +437,6 @@ Document = (
 )
 
 
-class Fault(Exception):  # noqa: N818  # never seen outside: it becomes a RecordError
-    """Something is wrong in a document; ``path`` grows from the fault outwards."""
-
-    def __init__(self, problem: str, *path: str | int) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.path = [*reversed(path)]
-
-
-def within(path: tuple[str | int, ...], make: Callable[..., T], *arguments: object) -> T:
-    """``make(*arguments)``, which stands at ``path`` of the document."""
-    try:
-        return make(*arguments)
-    except Fault as fault:
-        fault.path += reversed(path)
-        raise
-
-
-def made(kind: Callable[..., T], *arguments: Any, **parts: Any) -> T:
-    """A value of parts; what its class does not take is a fault of the document."""
-    try:
-        return kind(*arguments, **parts)
-    except (GmemFlagsError, TypeError, ValueError) as error:
-        raise Fault(str(error)) from None
-
-
 def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
@@ -478,71 +450,23 @@ def _short(key: str, part: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def _words(mask: int, names: Mapping[int, str]) -> dict[str, object]:
-    # A mask in all the ways in which documents say it.
-    flags = [names.get(bit) or hex(bit) for bit in bits(mask)]
-    return {"flags": flags, "mask": mask, "low": mask & WORD, "high": mask >> 32}
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(cast("Any", type(value)))}
 
 
-def host_parts(support: Support) -> Parts:
-    """What a host said."""
-    host, catalog, names = support.host, support.catalog, support.all_names
+def _flags(mask: int, names: Mapping[int, str]) -> dict[str, Any]:
+    return {"flags": [names.get(bit) or hex(bit) for bit in bits(mask)], "mask": mask}
+
+
+def _host_parts(support: Support) -> Parts:
     return {
-        "name": host.name,
-        "time": host.time,
+        **_fields(support.host),
+        "extra": dict(support.host.extra) or None,
         "tool": TOOL,
-        "origin": support.origin,
-        "scope": support.scope,
-        "kernel": host.kernel,
-        "machine": host.machine,
-        "vm_type": host.vm_type,
         "answers": {answer.capability: answer for answer in support.all_answers},
-        **_words(support.mask, names),
-        "names": names,
-        "catalog": catalog,
-        "extra": dict(host.extra) or None,
+        **_flags(support.mask, support.all_names),
+        "names": support.all_names,
     }
-
-
-def make_support(parts: Parts, catalog: Catalog) -> Support:
-    """A Support under a catalog.
-
-    Raises:
-        CatalogError: The catalog calls a listed bit otherwise, or enumerates by another number.
-    """
-    extra = parts.get("extra", {})
-    facts = parts["kernel"], parts["machine"], parts["vm_type"]
-    host = made(HostFacts, *facts, name=parts["name"], time=parts["time"], extra=extra)
-    said = [Answer(name, *answer) for name, answer in parts["answers"].items()]
-    try:
-        support = support_of(
-            said, parts["names"], catalog, scope=parts["scope"], host=host, origin=parts["origin"]
-        )
-    except InconsistentAnswerError as error:
-        problem = f"{error.raw} cannot be read: {error.problem}"
-        raise Fault(problem, "answers", error.capability) from None
-    except CatalogError:
-        raise
-    except (GmemFlagsError, ValueError) as error:
-        raise Fault(str(error)) from None
-    for answer in support.unused:
-        if answer.raw is not None:
-            within(("answers", answer.capability), made, read_long, answer.raw)
-    mask = support.mask if parts["mask"] == support.mask else _said_mask(said, parts["mask"])
-    _agree(parts, _words(mask, parts["names"]))
-    return support
-
-
-def _said_mask(said: Iterable[Answer], mask: int) -> int:
-    # What the answers say to a tree that numbers both halves of the flags, or one of them.
-    raw = {answer.capability: answer.raw for answer in said}
-    flags, flags_hi = (
-        raw.get(Capability.GUEST_MEMFD_FLAGS),
-        raw.get(Capability.GUEST_MEMFD_FLAGS_HI),
-    )
-    choices = ((flags, flags_hi), (flags, None), (None, flags_hi), (None, None))
-    masks = [made(merge, *choice).mask for choice in choices]
-    return mask if mask in masks else masks[0]
 
 
 def _answer(
@@ -550,37 +474,57 @@ def _answer(
 ) -> tuple[int, int | None, int | None]:
     if (raw is None) is (errno is None):
         raise ValueError("either raw or errno is needed")
+    if raw is not None:
+        read_long(raw)
     return number, raw, errno
 
 
-def unavailable_parts(error: KvmUnavailableError) -> Parts:
-    """A host that could not be asked."""
-    keys = ("name", "time", "what", "reason", "remedy")
+def _make_host(parts: Parts, catalog: Catalog) -> Support:
+    keys = ("kernel", "machine", "vm_type", "name", "time")
+    extra = parts.get("extra", {})
+    host = made(HostFacts, **{key: parts[key] for key in keys}, extra=extra)
+    said = [Answer(name, *answer) for name, answer in parts["answers"].items()]
+    names, scope, origin = parts["names"], parts["scope"], parts["origin"]
+    try:
+        support = support_of(said, names, catalog, scope=scope, host=host, origin=origin)
+    except CatalogError:
+        raise
+    except (GmemFlagsError, ValueError) as error:
+        raise Fault(str(error)) from None
+    mask = support.mask if parts["mask"] == support.mask else _said_mask(said, parts["mask"])
+    _agree(parts, _flags(mask, names))
+    return support
+
+
+def _said_mask(said: Iterable[Answer], mask: int) -> int:
+    # What the answers say to a tree that numbers both halves of the flags, or one of them.
+    raw = {answer.capability: answer.raw for answer in said}
+    low, high = (
+        (raw.get(name), None)
+        for name in (Capability.GUEST_MEMFD_FLAGS, Capability.GUEST_MEMFD_FLAGS_HI)
+    )
+    masks = [made(merge, flags, flags_hi).mask for flags in low for flags_hi in high]
+    return mask if mask in masks else masks[0]
+
+
+def _unavailable_parts(error: KvmUnavailableError) -> Parts:
     system = {"errno": error.errno or 0, "strerror": error.strerror or ""}
-    parts = {key: getattr(error, key) for key in keys}
-    return {**parts, **system, "tool": TOOL, "message": str(error)}
+    return {**system, "tool": TOOL, "message": str(error)}
 
 
-def make_unavailable(parts: Parts) -> KvmUnavailableError:
-    """The error."""
-    arguments = (parts[key] for key in ("errno", "strerror", "what", "reason"))
-    return KvmUnavailableError(*arguments, name=parts["name"], time=parts["time"])
+def _make_unavailable(parts: Parts, _: Catalog) -> KvmUnavailableError:
+    keys = ("errno", "strerror", "what", "reason", "remedy", "name", "time")
+    return KvmUnavailableError(**{key: parts[key] for key in keys})
 
 
-def flags_parts(flags: FlagWord) -> Parts:
-    """Flags of one class."""
+def _flags_parts(flags: FlagWord) -> Parts:
     names = type(flags).bit_names
     named = {bit: names[bit] for bit in bits(flags) if bit in names}
-    return {**_words(int(flags), named), "names": named}
+    return {**_flags(int(flags), named), "names": named}
 
 
-def make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
-    """The flags, in the flag class of a catalog.
-
-    Raises:
-        CatalogError: The catalog calls one of them otherwise.
-    """
-    _agree(parts, _words(parts["mask"], parts["names"]))
+def _make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
+    _agree(parts, _flags(parts["mask"], parts["names"]))
     for bit, name in parts["names"].items():
         here = catalog.name_of(bit) or name
         if here != name:
@@ -592,76 +536,79 @@ def _request_parts(request: Request) -> Parts:
     names: dict[str, int] = {}
     for bit, name in sorted(request.flag_names):
         names[name] = names.get(name, 0) | bit
-    return {**_fields(request), "flag_names": names}
+    return {"flag_names": names}
 
 
-def _make_request(flag_names: Mapping[str, int], **parts: Any) -> Request:
+def _request(flag_names: Mapping[str, int], **parts: Any) -> Request:
     names = [(bit, name) for name, mask in flag_names.items() for bit in bits(mask)]
     return Request(**parts, flag_names=names)
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(cast("Any", type(value)))}
+_RULES = {kind.__name__.lower(): kind for kind in (Requires, Excludes, Always, Never, Refused)}
+
+
+def _rule(kind: str, **parts: Any) -> Rule:
+    needed = [field.name for field in fields(_RULES[kind])]
+    if parts.keys() != set(needed):
+        raise ValueError(f"a rule of the kind {kind} has {', '.join(needed)}")
+    return _RULES[kind](**parts)
 
 
 def _catalog_parts(catalog: Catalog) -> Parts:
-    flags = {name: bit for bit, name in catalog.flags.bit_names.items()}
-    return {**_fields(catalog), "flags": flags}
+    return {"flags": {name: bit for bit, name in catalog.flags.bit_names.items()}}
 
 
-def make_catalog(parts: Parts, known: Iterable[Catalog] = ()) -> Catalog:
-    """A Catalog: the same object if it is one that ships or is ``known``."""
+def _make_catalog(parts: Parts, known: Catalog) -> Catalog:
+    # The same object if it is one that ships or is known.
     profiles = [Profile(name, **profile) for name, profile in parts["profiles"].items()]
-    flags = within(("flags",), made, flag_class, "RecordedFlag", parts["flags"])
+    with within("flags"):
+        flags = made(flag_class, "RecordedFlag", parts["flags"])
     catalog = made(Catalog, parts["name"], flags, parts["capabilities"], parts["rules"], profiles)
-    return next((one for one in (*known, *SHIPPED) if one == catalog), catalog)
+    return next((one for one in (known, *SHIPPED) if one == catalog), catalog)
 
 
-class _References:
-    # The rules of a catalog by index and text.
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._index = {id(rule): number for number, rule in enumerate(catalog.rules)}
-
-    def one(self, rule: Rule) -> Parts:
-        return {"index": self._index[id(rule)], "text": format_rule(rule, self._catalog)}
-
-    def each(self, values: Iterable[Any], key: str) -> list[Parts]:
-        # The parts of problems, outcomes or losses.
-        return [
-            {**_fields(value), key: [self.one(rule) for rule in getattr(value, key)]}
-            for value in values
-        ]
+def _embedded(parts: Parts, key: str, tree: Parts, *path: str | int) -> Support:
+    # A host inside a document that holds its catalog, too.
+    with within(*path):
+        catalog = _make_catalog(tree, SHIPPED[0])
+    with within(key):
+        try:
+            return _make_host(parts[key], catalog)
+        except CatalogError as error:
+            raise Fault(str(error), "names") from None
 
 
-def decision_parts(resolution: Resolution) -> Parts:
-    """One answer, with all that its text says and all that it rests on."""
-    support, request = resolution.support, resolution.request
-    catalog = support.catalog
-    refer = _References(catalog)
+def _referring(catalog: Catalog, values: Iterable[Any], key: str) -> list[Parts]:
+    # The parts of values, with the rules that ``key`` holds by index and text.
+    index = {id(rule): number for number, rule in enumerate(catalog.rules)}
+
+    def reference(rule: Rule) -> Parts:
+        return {"index": index[id(rule)], "text": format_rule(rule, catalog)}
+
+    found: list[Parts] = []
+    for value in values:
+        rules = getattr(value, key)
+        one = reference(rules) if isinstance(rules, Rule) else [reference(rule) for rule in rules]
+        found.append({**_fields(value), key: one})
+    return found
+
+
+def _decision_parts(resolution: Resolution) -> Parts:
+    support, catalog = resolution.support, resolution.support.catalog
     return {
-        "tool": TOOL,
-        "ok": resolution.ok,
-        "headline": resolution.headline,
-        "profile": resolution.profile,
-        "asked": asked(support, request),
+        "asked": asked(support, resolution.request),
         "listed": listed(support),
         **_granted(resolution),
-        "problems": refer.each(resolution.problems, "rules"),
-        "outcomes": refer.each(resolution.outcomes, "chain"),
-        "advice": resolution.advice,
-        "suggestions": resolution.suggestions,
-        "request": request,
-        "support": support,
+        "problems": _referring(catalog, resolution.problems, "rules"),
+        "outcomes": _referring(catalog, resolution.outcomes, "chain"),
         "catalog": catalog,
     }
 
 
 def _granted(resolution: Resolution) -> Parts:
     if not resolution.ok:
-        return dict.fromkeys(("flags", "mask", "low", "high"))
-    return _words(resolution.mask, resolution.support.catalog.flags.bit_names)
+        return {"flags": None, "mask": None}
+    return _flags(resolution.mask, resolution.support.catalog.flags.bit_names)
 
 
 def decide_again(parts: Parts) -> Resolution:
@@ -670,25 +617,11 @@ def decide_again(parts: Parts) -> Resolution:
     Raises:
         NegotiationTooHardError: The rules are too hard to solve.
     """
-    catalog = within(("catalog",), make_catalog, parts["catalog"])
-    support = within(("support",), _make_embedded, parts["support"], catalog)
+    support = _embedded(parts, "support", parts["catalog"], "catalog")
     return Resolution(support=support, request=parts["request"], profile=parts["profile"])
 
 
-def _make_embedded(parts: Parts, catalog: Catalog) -> Support:
-    # A host inside a document that holds its catalog, too.
-    try:
-        return make_support(parts, catalog)
-    except CatalogError as error:
-        raise Fault(str(error), "names") from None
-
-
-def make_decision(parts: Parts) -> Resolution:
-    """The decision, made again; another result than the document says is a fault.
-
-    Raises:
-        NegotiationTooHardError: The rules are too hard to solve.
-    """
+def _make_decision(parts: Parts, _: Catalog) -> Resolution:
     resolution = decide_again(parts)
     _agree(parts, {"ok": resolution.ok, **_granted(resolution)})
     now = [problem.reason for problem in resolution.problems]
@@ -697,60 +630,49 @@ def make_decision(parts: Parts) -> Resolution:
     return resolution
 
 
-def baseline_parts(pool: Baseline) -> Parts:
-    """What every host of a pool has."""
-    return {**_fields(pool), "tool": TOOL, "headline": pool.headline, "notes": pool.notes}
-
-
-def make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
-    """A Baseline under a catalog; counts, names and mask have to agree.
-
-    Raises:
-        CatalogError: The catalog calls a listed bit otherwise, or enumerates by another number.
-    """
-    support = within(("support",), make_support, parts["support"], catalog)
-    count, first = parts["count"], parts["first"]
-    everyone = _lacking(count, first, count)
+def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
+    with within("support"):
+        support = _make_host(parts["support"], catalog)
+    count, first, without = parts["count"], parts["first"], parts["lacking"]
+    _lacking(count, count, first)
+    lacking: dict[int, Lacking] = {}
     # Bits that this catalog names and that of the pool did not: no host lists them.
-    lacking = dict.fromkeys(bits(catalog.named & ~support.mask), everyone)
-    for bit, hosts in parts["lacking"].items():
-        if bit & support.mask:
-            raise Fault("all hosts list this bit, so none can lack it", "lacking", hex(bit))
-        counted = hosts["count"], hosts["first"], count
-        lacking[bit] = within(("lacking", hex(bit)), _lacking, *counted)
-    return Baseline(
-        support=support, count=count, lacking=dict(sorted(lacking.items())), first=first
-    )
+    for bit in bits(catalog.named & ~support.mask):
+        alike = [one["unknown"] for other, one in without.items() if (other > WORD) is (bit > WORD)]
+        unknown = 0 if bit & support.answerable else max(alike, default=count)
+        lacking[bit] = Lacking(count, first, unknown)
+    for bit, hosts in without.items():
+        with within("lacking", hex(bit)):
+            if bit & support.mask:
+                raise Fault("all hosts list this bit, so none can lack it")
+            lacking[bit] = _lacking(count, **hosts)
+    lacking = dict(sorted(lacking.items()))
+    return Baseline(support=support, count=count, lacking=lacking, first=first)
 
 
-def _lacking(count: int, first: list[str], most: int) -> Lacking:
-    if not 0 < count <= most:
-        raise Fault(f"a count from 1 to {most} is needed, not {count}", "count")
+def _lacking(most: int, count: int, first: list[str], unknown: int = 0) -> Lacking:
+    for key, number, least, limit in (("count", count, 1, most), ("unknown", unknown, 0, count)):
+        if not least <= number <= limit:
+            raise Fault(f"a count from {least} to {limit} is needed, not {number}", key)
     if len(first) != min(count, 10):
         raise Fault(f"{min(count, 10)} names are needed, not {len(first)}", "first")
-    return Lacking(count, first)
+    return Lacking(count, first, unknown)
 
 
-def comparison_parts(comparison: Comparison) -> Parts:
-    """Two hosts, with the catalogs that they were read under."""
+def _comparison_parts(comparison: Comparison) -> Parts:
     a, b = comparison.a.catalog, comparison.b.catalog
     return {
-        **{key: getattr(comparison, key) for key in ("a", "b", "safe", "headline", "doubts")},
-        "tool": TOOL,
-        "lost": _References(b).each(comparison.lost, "rules"),
-        "gained": _References(a).each(comparison.gained, "rules"),
+        "lost": _referring(b, comparison.lost, "rules"),
+        "gained": _referring(a, comparison.gained, "rules"),
         "catalogs": [a] if a == b else [a, b],
     }
 
 
-def make_comparison(parts: Parts) -> Comparison:
-    """The comparison, made again; another result than the document says is a fault."""
-    catalogs = [
-        within(("catalogs", index), make_catalog, tree)
-        for index, tree in enumerate(parts["catalogs"])
-    ]
-    a = within(("a",), _make_embedded, parts["a"], catalogs[0])
-    b = within(("b",), _make_embedded, parts["b"], catalogs[-1])
+def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
+    trees = parts["catalogs"]
+    if not 0 < len(trees) < 3:
+        raise Fault(f"one or two catalogs are needed, not {len(trees)}", "catalogs")
+    a, b = (_embedded(parts, key, trees[at], "catalogs", at) for key, at in (("a", 0), ("b", -1)))
     comparison = Comparison(a=a, b=b)
     _agree(parts, {"safe": comparison.safe})
     for key in ("lost", "gained"):
@@ -761,103 +683,57 @@ def make_comparison(parts: Parts) -> Comparison:
     return comparison
 
 
-def probe_parts(report: ProbeReport) -> Parts:
-    """What a kernel did with the masks that were tried, and what follows."""
+def _probe_parts(report: ProbeReport) -> Parts:
     catalog = report.support.catalog
-    derived = ("headline", "complete", "rules", "contradictions")
-    refer = _References(catalog)
-    checked = [{**_fields(one), "rule": refer.one(one.rule)} for one in report.checked_rules]
     return {
-        **_fields(report),
-        **{key: getattr(report, key) for key in derived},
-        "tool": TOOL,
         "unexplained": sorted(report.unexplained),
-        "checked_rules": checked,
+        "checked_rules": _referring(catalog, report.checked_rules, "rule"),
         "catalog": catalog,
     }
 
 
-_OBSERVED = ("observations", "size", "until", "stopped", "stopped_at", "changed")
-
-
-def make_probe(parts: Parts) -> ProbeReport:
-    """The ProbeReport; what follows from the observations is derived anew."""
-    catalog = within(("catalog",), make_catalog, parts["catalog"])
-    support = within(("support",), _make_embedded, parts["support"], catalog)
-    report = made(ProbeReport, support=support, **{key: parts[key] for key in _OBSERVED})
+def _make_probe(parts: Parts, _: Catalog) -> ProbeReport:
+    support = _embedded(parts, "support", parts["catalog"], "catalog")
+    keys = ("observations", "size", "until", "stopped", "stopped_at", "changed")
+    report = made(ProbeReport, support=support, **{key: parts[key] for key in keys})
     _agree(parts, {"complete": report.complete})
     return report
 
 
-PARTS: dict[Any, Callable[[Any], Any]] = {
-    HostDocument: host_parts,
+PARTS: dict[Any, Callable[[Any], Parts]] = {
+    _Rule: lambda rule: {"kind": type(rule).__name__.lower()},
+    HostDocument: _host_parts,
+    UnavailableDocument: _unavailable_parts,
+    FlagsDocument: _flags_parts,
     RequestDocument: _request_parts,
     CatalogDocument: _catalog_parts,
+    DecisionDocument: _decision_parts,
+    ComparisonDocument: _comparison_parts,
+    ProbeDocument: _probe_parts,
 }
-"""What makes the parts of a document of a value inside another one; others have attributes."""
+"""The parts of a document that are not attributes of the value."""
 
 MAKE: dict[Any, Callable[..., Any]] = {
-    AnswerDocument: _answer,
-    NeedDocument: Need,
-    ObservationDocument: Observation,
-    RequestDocument: _make_request,
-    HostsDocument: Hosts,
-    RequiresDocument: Requires,
-    ExcludesDocument: Excludes,
-    AlwaysDocument: Always,
-    NeverDocument: Never,
-    RefusedDocument: Refused,
+    _Answer: _answer,
+    _Need: Need,
+    _Observation: Observation,
+    RequestDocument: _request,
+    _Hosts: Hosts,
+    _Rule: _rule,
 }
 """What makes a value of the parts of an object, where that needs nothing but them."""
 
-FREQUENT = (AnswerDocument, CatalogReference)
-"""Small objects that come again and again in a pool: what they mean is remembered."""
 
-
-def _alone(make: Callable[[Any], T]) -> Callable[[Any, Catalog], T]:
-    # Documents that hold their catalog, or need none.
-    def make_alone(parts: Any, catalog: Catalog) -> T:
-        del catalog
-        return make(parts)
-
-    return make_alone
-
-
-def _same(request: Request) -> Request:
-    return request
-
-
-def _make_catalog(parts: Parts, catalog: Catalog) -> Catalog:
-    return make_catalog(parts, [catalog])
-
-
-class Kind(NamedTuple):
-    """One kind of document: its declaration, the class of its values, and both ways."""
-
-    document: Any
-    value: type
-    parts: Callable[[Any], Parts]
-    make: Callable[[Any, Catalog], Any]
-
-
-KINDS = (
-    Kind(HostDocument, Support, host_parts, make_support),
-    Kind(
-        UnavailableDocument,
-        KvmUnavailableError,
-        unavailable_parts,
-        _alone(make_unavailable),
-    ),
-    Kind(FlagsDocument, FlagWord, flags_parts, make_flags),
-    Kind(RequestDocument, Request, _request_parts, _alone(_same)),
-    Kind(
-        CatalogDocument,
-        Catalog,
-        _catalog_parts,
-        _make_catalog,
-    ),
-    Kind(DecisionDocument, Resolution, decision_parts, _alone(make_decision)),
-    Kind(BaselineDocument, Baseline, baseline_parts, make_baseline),
-    Kind(ComparisonDocument, Comparison, comparison_parts, _alone(make_comparison)),
-    Kind(ProbeDocument, ProbeReport, probe_parts, _alone(make_probe)),
+# Each document, the class of its values, and what makes one of the parts and a catalog. That may
+# raise CatalogError, if the catalog cannot read it, and NegotiationTooHardError.
+KINDS: tuple[tuple[Any, type, Callable[[Any, Catalog], Any]], ...] = (
+    (HostDocument, Support, _make_host),
+    (UnavailableDocument, KvmUnavailableError, _make_unavailable),
+    (FlagsDocument, FlagWord, _make_flags),
+    (RequestDocument, Request, lambda request, _: request),
+    (CatalogDocument, Catalog, _make_catalog),
+    (DecisionDocument, Resolution, _make_decision),
+    (BaselineDocument, Baseline, _make_baseline),
+    (ComparisonDocument, Comparison, _make_comparison),
+    (ProbeDocument, ProbeReport, _make_probe),
 )

@@ -23,24 +23,26 @@ gmemflags._exceptions.RecordError: at $.mask: the rest of the document says 0x3,
 
 from __future__ import annotations
 
-import marshal
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from itertools import count, repeat
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from math import isfinite
-from types import NoneType, UnionType
+from operator import attrgetter
+from types import UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, cast, get_args, get_origin, overload
 
-from attrs import frozen
+from attrs import evolve, frozen
 from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
 from gmemflags._documents import (
-    FREQUENT,
     KINDS,
     MAKE,
     PARTS,
+    SURROGATE,
+    TIME,
     BaselineDocument,
     CatalogDocument,
     ComparisonDocument,
@@ -48,17 +50,19 @@ from gmemflags._documents import (
     Document,
     Fault,
     FlagsDocument,
+    Flaw,
+    Form,
     HostDocument,
-    Kind,
-    Member,
+    Parts,
     ProbeDocument,
-    Range,
     RequestDocument,
-    Text,
     UnavailableDocument,
     decide_again,
     made,
+    plain,
+    quoted,
     within,
+    wrong,
 )
 from gmemflags._exceptions import CatalogError, GmemFlagsError, KvmUnavailableError, RecordError
 from gmemflags._fleet import Baseline, Comparison
@@ -90,9 +94,7 @@ __all__ = [
 
 LONGEST = 1 << 24
 """No document has more characters or bytes than this, 16 Mi."""
-_DEEPEST = 32
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_KINDS = {"dict": "an object", "list": "a list", "NoneType": "null"}
+_TOO_LONG = f"it is longer than {LONGEST} characters, as no document is"
 
 Value = (
     Support
@@ -142,12 +144,12 @@ def to_dict(value: Value) -> Document:
     '0x3'
     """
     for kind, form in _FORMS.items():
-        if isinstance(value, kind.value):
+        if isinstance(value, kind):
             try:
-                return cast("Document", form.write_parts(kind.parts(value)))
+                return cast("Document", form.write(value))
             except Fault as fault:
                 raise _record_error(fault) from None
-    kinds = ", ".join(kind.value.__name__ for kind in KINDS)
+    kinds = ", ".join(kind.__name__ for kind in _FORMS)
     raise TypeError(f"a {type(value).__name__} has no document; these have: {kinds}")
 
 
@@ -189,7 +191,7 @@ def loads(document: str | bytes, catalog: Catalog = MAINLINE) -> Any:
     >>> records.loads(records.dumps(host)) == host
     True
     """
-    return _read(document, catalog, _BY_SCHEMA)
+    return _read(document, _BY_SCHEMA, catalog)
 
 
 def load_lines(
@@ -223,13 +225,14 @@ def load_lines(
     3
     """
     place = f"{name}, line" if name else "line"
+    read = _reader_of_lines(catalog)
     number = 0
     try:
         for number, line in enumerate(lines, 1):
             if not line or line.isspace():
                 continue
             try:
-                value = _read(line, catalog, _HOSTS)
+                value = read(line)
                 if isinstance(value, KvmUnavailableError):
                     raise value
             except GmemFlagsError as error:
@@ -237,11 +240,47 @@ def load_lines(
                 if bad is None:
                     raise told from None
                 bad(told)
-                continue
-            yield value
+            else:
+                yield value
     except UnicodeDecodeError:  # a file that was opened as text; where it goes on is not known
         problem = "it is not UTF-8; open the file as bytes to continue after such a line"
         raise RecordError(f"{place} {number + 1}, $", problem) from None
+
+
+_OWN = re.compile(
+    r'\{"schema":"gmemflags/host/2","name":(?:null|"([ !#-\[\]-~]*)"),"time":(?:null|"([^"]*)"),'
+)
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 4096
+
+
+def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
+    # Most hosts of a pool differ in name and time alone, which come first in a line: what was read
+    # of exactly the same rest is used again.
+    known: dict[str, Support] = {}
+
+    def read(line: str | bytes) -> Any:
+        text = line.decode(errors="surrogateescape") if isinstance(line, bytes) else line
+        own = _OWN.match(text)
+        if own is None:
+            return _read(line, _HOSTS, catalog)
+        rest = text[own.end() :]
+        like = known.get(rest)
+        if like is None:
+            like = _read(line, _HOSTS, catalog)
+            if len(rest) <= _LONGEST_KNOWN:
+                if len(known) == _MOST_KNOWN:
+                    known.clear()
+                known[rest] = like
+            return like
+        try:
+            with within("time"):
+                time = None if own[2] is None else TIME.read(own[2])
+            return evolve(like, host=made(evolve, like.host, name=own[1], time=time))
+        except Fault as fault:
+            raise _record_error(fault) from None
+
+    return read
 
 
 def _located(error: GmemFlagsError, place: str, line: str | bytes) -> GmemFlagsError:
@@ -250,7 +289,7 @@ def _located(error: GmemFlagsError, place: str, line: str | bytes) -> GmemFlagsE
     if not isinstance(error, RecordError):
         return error
     # What to do about a document of several lines, which begins with a brace alone.
-    alone = line.strip() == (b"{" if isinstance(line, bytes) else "{")
+    alone = line.strip() in ("{", b"{")
     how = "; one document a line is needed: `jq -c .` makes that" if alone else ""
     return RecordError(f"{place}, {error.path}", error.problem + how)
 
@@ -297,27 +336,24 @@ def replay(document: str | bytes) -> Replay:
     """
     try:
         recorded = _parsed(document)
-        now = decide_again(_FORMS[_kind_of(recorded, _DECISION)].read(recorded))
+        read, _ = _kind_of(recorded, _DECISION)
+        now = decide_again(read(recorded))
     except Fault as fault:
         raise _record_error(fault) from None
-    again = to_dict(now)
-    differences: list[str] = []
-    reworded: list[str] = []
-    for path, told in _differences(recorded, again, ()):
-        if path[0] not in ("tool", "support", "catalog", "request"):
-            sentence = not _SENTENCES.isdisjoint(path)
-            (reworded if sentence else differences).append(f"{_path(path)}: {told}")
-    return Replay(now=now, differences=tuple(differences), reworded=tuple(reworded))
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for path, told in _differences(recorded, to_dict(now), ()):
+        if path[0] not in ("support", "catalog", "request"):
+            found[not _SENTENCES.isdisjoint(path)].append(f"{_path(path)}: {told}")
+    return Replay(now=now, differences=tuple(found[False]), reworded=tuple(found[True]))
 
 
 _SENTENCES = frozenset(
     {"headline", "asked", "listed", "message", "advice", "change", "caveats", "text"}
 )
+Path = tuple[str | int, ...]
 
 
-def _differences(
-    then: Any, now: Any, path: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _differences(then: Any, now: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if type(then) is type(now) is dict and then.keys() == now.keys():
         for key in now:
             yield from _differences(then[key], now[key], (*path, key))
@@ -350,39 +386,26 @@ def json_schema() -> dict[str, Any]:
 # From the text of a document to its value.
 
 
-class _Flaw:
-    """A part of a document that JSON readers disagree on, or that no document has."""
-
-    __slots__ = ("problem",)
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
     left = dict(found)
-    twice = next(key for key, _ in pairs if left.pop(key, _Flaw) is _Flaw)
-    return _Flaw(f"the key {_quoted(twice)} appears twice")
+    twice = next(key for key, _ in pairs if left.pop(key, left) is left)
+    return Flaw(f"the key {quoted(twice)} appears twice")
 
 
-def _whole(text: str) -> int | _Flaw:
-    return int(text) if len(text) <= 20 else _Flaw(f"a number of {len(text)} digits is too large")
+def _whole(text: str) -> int | Flaw:
+    return int(text) if len(text) <= 20 else Flaw(f"a number of {len(text)} digits is too large")
 
 
-def _fraction(text: str) -> float | _Flaw:
+def _fraction(text: str) -> float | Flaw:
     number = float(text) if len(text) <= 40 else float("inf")
-    return (
-        number
-        if abs(number) < float("inf")
-        else _Flaw(f"{text[:40]} is not a number of a document")
-    )
+    return number if isfinite(number) else _constant(text[:40])
 
 
-def _constant(text: str) -> _Flaw:
-    return _Flaw(f"{text} is not a number of a document")
+def _constant(text: str) -> Flaw:
+    return Flaw(f"{text} is not a number of a document")
 
 
 _DECODER = JSONDecoder(
@@ -392,59 +415,47 @@ _DECODER = JSONDecoder(
     parse_constant=_constant,
 )
 _ENCODER = JSONEncoder(separators=(",", ":"), allow_nan=False)
-_TOO_LONG = f"it is longer than {LONGEST} characters, as no document is"
 
 
-def _quoted(text: str) -> str:
-    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+Reader = Callable[[Any], Any]
+Maker = Callable[[Any, Catalog], Any]
+Kinds = Mapping[str, tuple[Reader, Maker]]
 
 
-def _read(document: str | bytes, catalog: Catalog, kinds: Mapping[str, Kind]) -> Any:
+def _read(document: str | bytes, kinds: Kinds, catalog: Catalog) -> Any:
     try:
         content = _parsed(document)
-        kind = _kind_of(content, kinds)
-        return kind.make(_FORMS[kind].read(content), catalog)
+        read, make = _kind_of(content, kinds)
+        return make(read(content), catalog)
     except Fault as fault:
         raise _record_error(fault) from None
 
 
-def _parsed(document: str | bytes) -> object:
+def _parsed(document: str | bytes) -> Any:
     if len(document) > LONGEST:
         raise Fault(_TOO_LONG)
     try:
-        text = document if isinstance(document, str) else document.decode()
-        return _DECODER.decode(text)
+        return _DECODER.decode(document if isinstance(document, str) else document.decode())
     except UnicodeDecodeError as error:
-        raise Fault(f"byte {error.start} is not UTF-8") from None
+        problem = f"byte {error.start} is not UTF-8"
     except JSONDecodeError as error:
-        raise Fault(_json_problem(error)) from None
+        problem = f"it is not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
     except RecursionError:
-        raise Fault("it is too deeply nested for a document") from None
+        problem = "it is too deeply nested for a document"
+    raise Fault(problem)
 
 
-def _json_problem(error: JSONDecodeError) -> str:
-    if error.doc.startswith("\ufeff"):
-        return "it starts with a byte order mark, which no document has"
-    if error.msg == "Extra data":
-        return f"one document is needed, and there is more from character {error.pos} on"
-    return f"it is not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
-
-
-def _kind_of(content: Any, kinds: Mapping[str, Kind]) -> Kind:
-    if type(content) is not dict:
-        raise _wrong(content, "an object")
-    if "schema" not in content:
+def _kind_of(content: Any, kinds: Kinds) -> tuple[Reader, Maker]:
+    if "schema" not in _OBJECT.read(content):
         raise Fault("it is missing", "schema")
-    schema = cast("dict[str, Any]", content)["schema"]
-    if type(schema) is str:
-        if schema in kinds:
-            return kinds[schema]
-        if schema.startswith("gmemflags/") and schema.endswith("/1"):
+    schema = content["schema"]
+    if isinstance(schema, str) and schema in kinds:
+        return kinds[schema]
+    with within("schema"):
+        if isinstance(schema, str) and re.fullmatch("gmemflags/.*/1", schema):
             problem = "is of version 1, which was never published and is not read"
-            raise Fault(f"{_quoted(schema)} {problem}: write it again", "schema")
-    fault = _wrong(schema, f"one of {', '.join(kinds)}")
-    fault.path.append("schema")
-    raise fault
+            raise Fault(f"{quoted(schema)} {problem}: write it again")
+        raise wrong(schema, f"one of {', '.join(kinds)}")
 
 
 def _record_error(fault: Fault) -> RecordError:
@@ -460,385 +471,171 @@ def _path(steps: Iterable[str | int]) -> str:
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{_quoted(step)}]"
+    return f".{step}" if re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", step) else f"[{quoted(step)}]"
 
 
-def _is_finite(value: object) -> bool:
-    return type(value) is float and isfinite(value)
+# From the declaration of a document to its form.
 
-
-def _wrong(value: object, needed: str) -> Fault:
-    if isinstance(value, _Flaw):
-        return Fault(value.problem)
-    if isinstance(value, str):
-        half = _SURROGATE.search(value)
-        if half:
-            return Fault(f"character {half.start()} of the text is half a surrogate pair")
-        shown = _quoted(value)
-    elif isinstance(value, (int, float)):
-        shown = str(value).lower()
-    else:
-        shown = _KINDS.get(type(value).__name__, type(value).__name__)
-    return Fault(f"{needed} is needed, not {shown}")
-
-
-# From the declaration of a document to how its parts are read and written, and to its schema.
-
-_MOST_REMEMBERED = 1024
-_LONGEST_REMEMBERED = 256
 _DEFINITIONS: dict[str, Any] = {}
-
-
-class _Form:
-    """A value that is one text, number or boolean: how it is read, written and declared.
-
-    Args:
-        fits: Whether a JSON value is one.
-        needed: What is needed instead, in words.
-        schema: Its JSON Schema.
-        read: The Python value of the JSON value; None if they are the same.
-        write: The JSON value of the Python value.
-    """
-
-    def __init__(
-        self,
-        fits: Callable[[Any], object],
-        needed: str,
-        schema: dict[str, Any],
-        read: Callable[[Any], Any] | None = None,
-        write: Callable[[Any], Any] | None = None,
-    ) -> None:
-        self.fits, self.needed, self.schema = fits, needed, schema
-        self.from_json, self.to_json = read, write
-
-    def read(self, value: Any) -> Any:
-        """The Python value of a JSON value; raises Fault."""
-        if not self.fits(value):
-            raise _wrong(value, self.needed)
-        if self.from_json is None:
-            return value
-        try:
-            return self.from_json(value)
-        except ValueError as error:  # the 31st of February
-            raise Fault(str(error)) from None
-
-    def write(self, value: Any) -> Any:
-        """The JSON value of a Python value; raises Fault."""
-        written = value if self.to_json is None else self.to_json(value)
-        if not self.fits(written):
-            raise _wrong(written, self.needed)
-        return written
+_DEEPEST = 32
 
 
 def _is_text(value: object) -> bool:
-    return type(value) is str and (value.isascii() or _SURROGATE.search(value) is None)
+    return type(value) is str and (value.isascii() or SURROGATE.search(value) is None)
 
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_TEXT = _Form(_is_text, "a text", {"type": "string"})
-_BOOLEAN = _Form(lambda value: type(value) is bool, "true or false", {"type": "boolean"})
+def _is_json(value: Any, depth: int = 1) -> bool:
+    # Plain data of JSON, whatever it is.
+    kind = type(cast("object", value))
+    if depth > _DEEPEST:
+        raise Fault(f"it is nested more than {_DEEPEST} levels deep")
+    if kind is dict:
+        _each(zip(value, value, repeat(_TEXT.read)))
+    if kind in (dict, list):
+        parts = value.items() if kind is dict else enumerate(value)
+        _each((key, part, lambda part: _is_json(part, depth + 1)) for key, part in parts)
+    elif not (value is None or kind in (bool, int) or (kind is float and isfinite(value))):
+        _TEXT.read(value)
+    return True
 
 
-def _const(text: str) -> _Form:
-    return _Form(lambda value: value == text, text, {"const": text}, None, lambda _: text)
+_TEXT = plain({"type": "string"}, "a text", _is_text)
+_PLAIN = {
+    str: _TEXT,
+    bool: plain({"type": "boolean"}, "true or false", lambda value: type(value) is bool),
+    object: plain({}, "plain data", _is_json),
+}
+_OBJECT = plain({"type": "object"}, "an object", lambda value: type(value) is dict)
+_LIST = plain({"type": "array"}, "a list", lambda value: type(value) is list)
 
 
-def _encoded(text: Text) -> _Form:
-    fits = re.compile(text.regex).fullmatch
-    # Python's $ matches before a last newline, too.
-    schema = {"type": "string", "pattern": rf"^(?:{text.regex})(?![\s\S])"}
-    return _Form(
-        lambda value: type(value) is str and fits(value), text.needed, schema, text.read, text.write
-    )
-
-
-def _member(member: Member) -> _Form:
-    members = {str(one): one for one in member.enum}
-    texts = [*members]
-    return _Form(
-        lambda value: type(value) is str and value in members,
-        f"one of {', '.join(texts)}",
-        {"enum": texts},
-        members.__getitem__,
-        str,
-    )
-
-
-def _integer(bounds: Range) -> _Form:
-    least, most = bounds
-    return _Form(
-        lambda value: type(value) is int and least <= value <= most,
-        f"an integer in [{least}, {most}]",
-        {"type": "integer", "minimum": least, "maximum": most},
-    )
-
-
-class _Json(_Form):
-    """Plain data of JSON, whatever it is, at most 32 levels deep."""
-
-    def __init__(self) -> None:
-        super().__init__(self._check, "", {})
-
-    def _check(self, value: Any, depth: int = 1) -> bool:
-        if depth > _DEEPEST:
-            raise Fault(f"it is nested more than {_DEEPEST} levels deep")
-        if type(value) is dict:
-            for key, part in cast("dict[str, Any]", value).items():
-                within((key,), _TEXT.read, key)
-                within((key,), self._check, part, depth + 1)
-        elif type(value) is list:
-            items: list[Any] = cast("Any", value)
-            for index, part in enumerate(items):
-                within((index,), self._check, part, depth + 1)
-        elif not (value is None or type(value) in (bool, int) or _is_finite(value)):
-            _TEXT.read(value)
-        return True
-
-
-class _Optional(_Form):
-    def __init__(self, form: _Form) -> None:
-        super().__init__(form.fits, form.needed, {"anyOf": [form.schema, {"type": "null"}]})
-        self.form = form
-
-    def read(self, value: Any) -> Any:
-        return None if value is None else self.form.read(value)
-
-    def write(self, value: Any) -> Any:
-        return None if value is None else self.form.write(value)
-
-
-class _List(_Form):
-    def __init__(self, form: _Form, bounds: Range) -> None:
-        counts = {"minItems": bounds.least, "maxItems": bounds.most}
-        limits = counts if bounds is not _ANY_NUMBER else {}
-        super().__init__(_is_list, "a list", {"type": "array", "items": form.schema, **limits})
-        self.form, self.bounds = form, bounds
-
-    def read(self, value: Any) -> Any:
-        least, most = self.bounds
-        if not least <= len(super().read(value)) <= most:
-            raise Fault(f"it has {len(value)} items, and {least} to {most} are needed")
-        return _each(self.form.read, value)
-
-    def write(self, value: Any) -> Any:
-        return _each(self.form.write, value)
-
-
-_ANY_NUMBER = Range(0, LONGEST)
-
-
-def _is_list(value: object) -> bool:
-    return type(value) is list
-
-
-def _is_object(value: object) -> bool:
-    return type(value) is dict
-
-
-def _each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
+def _each(parts: Iterable[tuple[Any, Any, Callable[[Any], Any]]]) -> dict[Any, Any]:
+    # Parts by key or index, each converted.
+    found: dict[Any, Any] = {}
+    key: Any = None
     try:
-        for value in values:
-            found.append(convert(value))  # noqa: PERF401  # its length is the index of a fault
+        for key, part, convert in parts:
+            found[key] = convert(part)
     except Fault as fault:
-        fault.path.append(len(found))
+        fault.path.append(key)
         raise
     return found
 
 
-class _Dict(_Form):
-    def __init__(self, key: _Form, form: _Form) -> None:
-        parts = {"propertyNames": key.schema, "additionalProperties": form.schema}
-        super().__init__(_is_object, "an object", {"type": "object", **parts})
-        self.key, self.form = key, form
-
-    def read(self, value: Any) -> Any:
-        return self._each(self.key.read, self.form.read, super().read(value))
-
-    def write(self, value: Any) -> Any:
-        return self._each(self.key.write, self.form.write, value)
-
-    def _each(
-        self, key: Callable[[Any], Any], form: Callable[[Any], Any], values: Mapping[Any, Any]
-    ) -> dict[Any, Any]:
-        name: Any = None
-        try:
-            return {key(name := one): form(part) for one, part in values.items()}
-        except Fault as fault:
-            fault.path.append(str(name))
-            raise
-
-
-class _Record(_Form):
-    """An object with the keys of a TypedDict."""
-
-    def __init__(self, kind: Any) -> None:
-        name = kind.__name__.removesuffix("Document")
-        super().__init__(_is_object, "an object", {"$ref": f"#/$defs/{name}"})
-        hints = get_type_hints(kind, include_extras=True)
-        self.forms = {key: _form(hint) for key, hint in hints.items()}
-        self.readers: dict[str, Callable[[Any], Any]] = {
-            key: form.read for key, form in self.forms.items()
-        }
-        # __required_keys__ does not see through annotations that are texts.
-        self.required = [key for key, hint in hints.items() if not _may_be_left_out(hint)]
-        self.tags = {
-            key: form.schema["const"] for key, form in self.forms.items() if "const" in form.schema
-        }
-        self.parts = PARTS.get(kind, lambda value: value)
-        self.make = MAKE.get(kind)
-        self.remembered: dict[bytes, Any] | None = {} if kind in FREQUENT else None
-        _DEFINITIONS[name] = {
-            "description": kind.__doc__,
-            "type": "object",
-            "properties": {key: form.schema for key, form in self.forms.items()},
-            "required": self.required,
-            "additionalProperties": False,
-        }
-
-    def read(self, value: Any) -> Any:
-        if self.remembered is None:
-            return self._read(value)
-        try:  # the content, with exact types
-            content = marshal.dumps(value, 2)
-        except ValueError:
-            return self._read(value)
-        found = self.remembered.get(content)
-        if found is None:
-            found = self._read(value)
-            if len(content) <= _LONGEST_REMEMBERED:
-                if len(self.remembered) >= _MOST_REMEMBERED:
-                    self.remembered.clear()
-                self.remembered[content] = found
-        return found
-
-    def _read(self, value: Any) -> Any:
-        if type(value) is not dict:
-            raise _wrong(value, self.needed)
-        readers = self.readers
-        if value.keys() != readers.keys():
-            readers = self._readers_of(cast("dict[str, Any]", value))
-        found: dict[str, Any] = {}
-        key = ""
-        try:
-            for key, read in readers.items():
-                found[key] = read(value[key])
-        except Fault as fault:
-            fault.path.append(key)
-            raise
-        for tag in self.tags:
-            del found[tag]
-        return found if self.make is None else made(self.make, **found)
-
-    def _readers_of(self, value: dict[str, Any]) -> dict[str, Callable[[Any], Any]]:
-        # Of an object without all keys that it may have.
-        for key in self.required:
-            if key not in value:
-                raise Fault("it is missing", key)
-        for key in value:
-            if key not in self.forms:
-                raise Fault("no such key is known", key)
-        return {key: read for key, read in self.readers.items() if key in value}
-
-    def write(self, value: Any) -> Any:
-        return self.write_parts(self.parts(value))
-
-    def write_parts(self, parts: Any) -> Any:
-        """The object of these parts, by key or as attributes."""
-        found: dict[str, Any] = {}
-        key = ""
-        try:
-            for key, form in self.forms.items():
-                part = _part(parts, key)
-                if part is not None or key in self.required:
-                    found[key] = form.write(part)
-        except Fault as fault:
-            fault.path.append(key)
-            raise
-        return found
-
-
-def _may_be_left_out(hint: Any) -> bool:
-    origin: Any = get_origin(hint)
-    return origin is NotRequired
-
-
-def _part(parts: Any, key: str) -> Any:
-    if type(parts) is dict:
-        by_key: dict[str, Any] = cast("Any", parts)
-        return by_key.get(key)
-    return getattr(parts, key, None)
-
-
-class _Tagged(_Form):
-    """One of several objects, told by ``kind``: the class of the value, in lower case."""
-
-    def __init__(self, records: Iterable[_Record]) -> None:
-        self.records = {record.tags["kind"]: record for record in records}
-        schema = {"oneOf": [record.schema for record in self.records.values()]}
-        super().__init__(_is_object, "an object", schema)
-
-    def read(self, value: Any) -> Any:
-        return self._record(super().read(value).get("kind")).read(value)
-
-    def write(self, value: Any) -> Any:
-        return self._record(type(value).__name__.lower()).write(value)
-
-    def _record(self, kind: Any) -> _Record:
-        if type(kind) is str and kind in self.records:
-            return self.records[kind]
-        fault = _wrong(kind, f"one of {', '.join(self.records)}")
-        fault.path.append("kind")
-        raise fault
-
-
-def _form(kind: Any) -> _Form:
+def _form(kind: Any) -> Form:
     """The form of an annotated type."""
     origin: Any = get_origin(kind)
     if origin is not None:
         return _GENERIC[origin](*get_args(kind))
-    plain = {str: _TEXT, bool: _BOOLEAN, object: _Json()}
-    return plain[kind] if kind in plain else _Record(kind)
+    return _PLAIN.get(kind) or _record(kind)
 
 
-def _annotated(kind: Any, bound: Text | Member | Range) -> _Form:
-    if isinstance(bound, Text):
-        return _encoded(bound)
-    if isinstance(bound, Member):
-        return _member(bound)
-    return _integer(bound) if kind is int else _List(_form(get_args(kind)[0]), bound)
+def _annotated(_: object, form: Form) -> Form:
+    return form
 
 
-def _union(*kinds: Any) -> _Form:
-    forms = [_form(kind) for kind in kinds if kind is not NoneType]
-    if len(forms) < len(kinds):
-        return _Optional(forms[0])
-    return _Tagged([form for form in forms if isinstance(form, _Record)])
+def _literal(*texts: str) -> Form:
+    needed = f"one of {', '.join(texts)}"
+    form = plain({"enum": [*texts]}, needed, lambda value: type(value) is str and value in texts)
+    return Form(form.schema, form.read, lambda value: form.write(value or texts[0]))
 
 
-def _list(kind: Any) -> _Form:
-    return _List(_form(kind), _ANY_NUMBER)
+def _list(kind: Any) -> Form:
+    form = _form(kind)
+
+    def each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+        return [*_each(zip(count(), values, repeat(convert))).values()]
+
+    return Form(
+        {**_LIST.schema, "items": form.schema},
+        lambda value: each(form.read, _LIST.read(value)),
+        lambda value: each(form.write, value),
+    )
 
 
-def _dict(key: Any, kind: Any) -> _Form:
-    return _Dict(_form(key), _form(kind))
+def _dict(key: Any, kind: Any) -> Form:
+    name, form = _form(key), _form(kind)
+
+    def each(convert: Callable[[Form], Callable[[Any], Any]], values: Mapping[Any, Any]) -> Any:
+        names = _each(zip(values, values, repeat(convert(name))))
+        parts = _each(zip(values, values.values(), repeat(convert(form))))
+        return dict(zip(names.values(), parts.values(), strict=True))
+
+    return Form(
+        {**_OBJECT.schema, "propertyNames": name.schema, "additionalProperties": form.schema},
+        lambda value: each(attrgetter("read"), _OBJECT.read(value)),
+        lambda value: each(attrgetter("write"), value),
+    )
 
 
-_GENERIC: dict[Any, Callable[..., _Form]] = {
+def _optional(kind: Any, _: None) -> Form:
+    form = _form(kind)
+    return Form(
+        {"anyOf": [form.schema, {"type": "null"}]},
+        lambda value: None if value is None else form.read(value),
+        lambda value: None if value is None else form.write(value),
+    )
+
+
+def _as_parts(value: Any) -> Parts:
+    return cast("Parts", value) if isinstance(value, dict) else {}
+
+
+def _record(kind: Any) -> Form:
+    """The form of an object with the keys of a TypedDict."""
+    hints = get_type_hints(kind, include_extras=True)
+    forms = {key: _form(hint) for key, hint in hints.items()}
+    readers = {key: form.read for key, form in forms.items()}
+    # __required_keys__ does not see through annotations that are texts.
+    origins: dict[str, Any] = {key: get_origin(hint) for key, hint in hints.items()}
+    required = [key for key, origin in origins.items() if origin is not NotRequired]
+    name = kind.__name__.removeprefix("_").removesuffix("Document")
+    own, make = PARTS.get(kind, _as_parts), MAKE.get(kind)
+
+    def read(value: Any) -> Any:
+        if _OBJECT.read(value).keys() != readers.keys():
+            for key in required:
+                if key not in value:
+                    raise Fault("it is missing", key)
+            for key in value:
+                if key not in readers:
+                    raise Fault("no such key is known", key)
+        found = _each(zip(value, value.values(), map(readers.__getitem__, value), strict=True))
+        found.pop("schema", None)
+        return found if make is None else made(make, **found)
+
+    def write(value: Any) -> Any:
+        special = own(value)
+        parts = {k: special[k] if k in special else getattr(value, k, None) for k in forms}
+        kept = [key for key in forms if parts[key] is not None or key in required]
+        return _each((key, parts[key], forms[key].write) for key in kept)
+
+    _DEFINITIONS[name] = {
+        "description": kind.__doc__ or name,
+        "type": "object",
+        "properties": {key: form.schema for key, form in forms.items()},
+        "required": required,
+        "additionalProperties": False,
+    }
+    return Form({"$ref": f"#/$defs/{name}"}, read, write)
+
+
+_GENERIC: dict[Any, Callable[..., Form]] = {
     ReadOnly: _form,
     NotRequired: _form,
     Annotated: _annotated,
-    Literal: _const,
-    Union: _union,
-    UnionType: _union,
+    Literal: _literal,
+    Union: _optional,
+    UnionType: _optional,
     list: _list,
     dict: _dict,
 }
-_FORMS = {kind: _Record(kind.document) for kind in KINDS}
-_BY_SCHEMA = {form.tags["schema"]: kind for kind, form in _FORMS.items()}
-_HOSTS = {
-    schema: kind
-    for schema, kind in _BY_SCHEMA.items()
-    if kind.value in (Support, Baseline, KvmUnavailableError)
+_FORMS = {value: _record(document) for document, value, _ in KINDS}
+_BY_SCHEMA = {
+    f"gmemflags/{document.__name__.removesuffix('Document').lower()}/2": (_FORMS[value].read, make)
+    for document, value, make in KINDS
 }
-_DECISION = {schema: kind for schema, kind in _BY_SCHEMA.items() if kind.value is Resolution}
+_HOSTS, _DECISION = (
+    {f"gmemflags/{kind}/2": _BY_SCHEMA[f"gmemflags/{kind}/2"] for kind in kinds}
+    for kinds in (("host", "unavailable", "baseline"), ("decision",))
+)

@@ -139,7 +139,7 @@ def test_every_line_is_validated() -> None:
     lines = [named(f"h{number}") for number in range(50)]
     for old, new in (
         ('"mask":"0x3"', '"mask":"0x7"'),
-        ('"low":3', '"low":3.0'),
+        ('"number":231', '"number":231.0'),
         ('"vm_type":0', '"vm_type":false'),
         ('"kernel":"6.18.0"', '"kernel":"\\ud800"'),
         ('"scope":"vm"', '"scope":"vm","scope":"vm"'),
