@@ -46,8 +46,7 @@ exit status:
 
 examples:
   gmemflags show
-  gmemflags check --profile fully-shared
-  gmemflags help check"""
+  gmemflags check --profile fully-shared"""
 
 
 class Status(IntEnum):

@@ -255,8 +255,7 @@ def _show(args: Namespace, out: Output) -> Status:
     if args.json:
         return _show_json(source, out)
     groups = _grouped(source)
-    known = None if args.host is None else hosts[args.host]
-    about = "" if known is None else f"{known.how}: {known.source}"
+    about = f"{hosts[args.host].how}: {hosts[args.host].source}" if args.host else ""
     out.say("\n".join(_render.hosts_text(groups, about, verbose=args.verbose)))
     unasked = any(isinstance(entry, Unasked) for _, entries, _ in groups for entry in entries)
     return Status.NO_ANSWER if unasked else Status.YES
@@ -397,15 +396,17 @@ def _verdict(said: Said, wanted: Request, source: Source) -> Verdict:
 def _baseline(args: Namespace, out: Output) -> Status:
     source = _source(args, out, args.files, Scope.VM)
     waiting: dict[tuple[object, ...], list[Support | Baseline]] = {}
-    seen: set[tuple[str, object]] = set()
+    numbers: dict[object, int] = {}  # of equal answers, so that each host needs little memory
+    seen: set[tuple[str, int]] = set()
     unasked: dict[str, None] = {}
     for entry in source:
         if isinstance(entry, Unasked):
             unasked[entry.name] = None
             continue
-        if (entry.name, entry.key) in seen:
+        record = entry.name, numbers.setdefault(entry.key, len(numbers))
+        if record in seen:
             continue  # the same answers again add nothing
-        seen.add((entry.name, entry.key))
+        seen.add(record)
         vm_type = -1 if entry.vm_type is None else entry.vm_type
         kind = kind_of(entry.support.host.machine), str(entry.support.scope), vm_type
         part = waiting.setdefault(kind, [])
