@@ -109,7 +109,7 @@ def test_what_cannot_be_known_is_no_answer() -> None:
         (["--profile", "x"], "linux-mainline has no profile 'x'"),
         (["0", "--catalog", "x"], "no catalog is called 'x'"),
         (["0", "--scope", "system", "--vm-type", "0"], "none of 1 record in linux-6.18-x86_64 is"),
-        (["0", "--machine", "arm64"], "none of 2 records in linux-6.18-x86_64 is of that scope, "),
+        (["0", "--machine", "arm64"], "none of 2 records in linux-6.18-x86_64 is of the kind"),
         (["0", "--flags-hi", "245"], "--flags-hi 245: in mainline this is KVM_CAP_ARM_SEA_TO_USER"),
         (
             ["0", "--flags-hi", "244"],
@@ -163,7 +163,7 @@ def test_the_device(device: Install) -> None:
 def test_a_word_that_is_a_file_is_told() -> None:
     """A flag that is misspelt is not taken for a file without a dot."""
     told = run("check", "pool", *KNOWN)
-    assert told.err.endswith("a mask such as 0x3, or a file as ./NAME\n")
+    assert told.err.endswith("a mask like 0x3, or a file ./NAME\n")
 
 
 @pytest.mark.usefixtures("files")
@@ -209,7 +209,7 @@ def test_the_types_of_a_host_are_one_host() -> None:
 def test_a_file_given_twice() -> None:
     """It is reported and read once, also under another name."""
     told = run("check", SHARED, "pool.jsonl", "./pool.jsonl")
-    warning = error("./pool.jsonl is given twice", "leave it out", "warning")
+    warning = error("./pool.jsonl is given twice and read once", "leave it out", "warning")
     assert told.err == warning
     assert answer(told) == "granted on 15 of 26 hosts, refused on 10, no answer from 1"
 
@@ -328,7 +328,7 @@ def test_no_record() -> None:
     assert told.err.startswith("gmemflags: error: no record in empty.jsonl\n")
     told = run("check", "0", "two.jsonl", "--vm-type", "9")
     assert told.status == 2
-    assert "none of 2 records in two.jsonl is of that scope, VM type and machine\n" in told.err
+    assert "none of 2 records in two.jsonl is of the kind that is chosen\n" in told.err
 
 
 @pytest.mark.usefixtures("files")

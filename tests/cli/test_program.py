@@ -163,6 +163,7 @@ def test_quiet_prints_nothing() -> None:
     known = ("--host", "linux-6.18-x86_64", "-q")
     assert run("check", "MMAP|INIT_SHARED", *known) == Run(0, "", "")
     assert run("check", "MMAP", *known) == Run(1, "", "")
+    assert run("check", "MMAP", *known[:-1], "-vq") == Run(1, "", "")
     assert run("check", "MMPA", *known) == Run(2, "", "")
     assert run("check", "--nix", *known) == Run(2, "", "")
     assert run("show", "-q", "--device", "/dev/null/x") == Run(3, "", "")

@@ -26,17 +26,7 @@ from typing import Any, NamedTuple, NoReturn, TextIO
 
 from attrs import define
 
-from gmemflags._exceptions import (
-    CapabilityQueryError,
-    CatalogError,
-    FlagSyntaxError,
-    InconsistentAnswerError,
-    KvmUnavailableError,
-    NegotiationTooHardError,
-    PoolError,
-    RecordError,
-    Unavailable,
-)
+from gmemflags import _exceptions as errors
 
 _HELP = """\
 usage: gmemflags COMMAND ...
@@ -56,8 +46,7 @@ exit status:
 
 examples:
   gmemflags show
-  gmemflags check --profile fully-shared
-  gmemflags help check"""
+  gmemflags check --profile fully-shared"""
 
 
 class Status(IntEnum):
@@ -84,17 +73,16 @@ class CommandError(Exception):
 
 # Errors of the library that somebody at a keyboard can cause, and what to do.
 _WRONG_INPUT: dict[type[Exception], str] = {
-    FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask such as 0x3, or a file as ./NAME",
-    CatalogError: "choose another catalog with --catalog, or query the host again",
-    RecordError: "give what `gmemflags show --json` wrote, or skip broken lines with --skip-bad",
-    PoolError: "choose hosts with --machine, --vm-type and --scope",
+    errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, or a file ./NAME",
+    errors.CatalogError: "choose another catalog with --catalog, or query the host again",
+    errors.RecordError: "give what `gmemflags show --json` wrote, or --skip-bad lines",
+    errors.PoolError: "choose hosts with --machine, --vm-type and --scope",
 }
 _NO_ANSWER: dict[type[Exception], str] = {
-    CapabilityQueryError: "see the errno; a sandbox (seccomp, a security module) may refuse ioctls",
-    InconsistentAnswerError: "no kernel answers so: check what runs between this process and KVM",
-    NegotiationTooHardError: "ask for fewer flags, or simplify the catalog",
+    errors.CapabilityQueryError: "see the errno; seccomp or a security module may refuse ioctls",
+    errors.InconsistentAnswerError: "no kernel answers so: look at what is between this and KVM",
+    errors.NegotiationTooHardError: "ask for fewer flags, or simplify the catalog",
 }
-_NO_DEVICE_NEEDED = (Unavailable.NO_DEVICE, Unavailable.NO_PERMISSION, Unavailable.NOT_KVM)
 _UNEXPECTED = "set GMEMFLAGS_DEBUG=1 to see where; if it is a fault of gmemflags, report it"
 
 
@@ -102,8 +90,9 @@ def as_command_error(error: Exception) -> CommandError:
     """How a command ends because of ``error``; what nobody expected is no answer."""
     if isinstance(error, CommandError):
         return error
-    if isinstance(error, KvmUnavailableError):
-        more = "; --host NAME needs no device" if error.reason in _NO_DEVICE_NEEDED else ""
+    if isinstance(error, errors.KvmUnavailableError):
+        device = error.reason in ("no-device", "no-permission", "not-kvm")
+        more = "; --host NAME needs no device" if device else ""
         return CommandError(str(error), error.remedy + more, Status.NO_ANSWER)
     for kind, hint in (_WRONG_INPUT | _NO_ANSWER).items():
         if isinstance(error, kind):
@@ -250,6 +239,7 @@ def _run(commands: Mapping[str, Command], argv: Sequence[str], out: Output) -> S
         except SystemExit:  # after --help, and after --version, which argparse is not told
             out.emit(printed.getvalue().strip() or _version())
             return Status.YES
+        out.quiet = out.quiet or args.quiet  # -vq
         return commands[name].run(args, out)
     if name in ("-h", "--help"):
         listed = "\n".join(f"  {one:<10}{commands[one].summary}" for one in commands)

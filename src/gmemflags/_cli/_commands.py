@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -42,18 +42,13 @@ STDIN = "-"
 WRITTEN = "records that `gmemflags show --json` wrote, one a line"
 LONGEST = 1 << 24
 """No line of records, and no catalog, has more bytes."""
-_TOLD = 10
 _CHUNK = 512
-
 # With nothing worse, a refusal says nothing about the host.
 _OPEN = {
     *(Reason.ONLY_UPPER_BOUND, Reason.UNKNOWABLE),
     *(Reason.GUEST_MEMFD_NOT_ASKED, Reason.NEED_NOT_ASKED),
 }
 _SEVERITY = (Status.YES, Status.NO_ANSWER, Status.NO)
-
-
-# Catalogs
 
 
 def _catalog_of(args: Namespace, out: Output) -> Catalog:
@@ -84,7 +79,7 @@ def _catalog(name: str) -> Catalog:
     if not _is_file(name):
         known = ", ".join(CATALOGS)
         raise CommandError(f"no catalog is called {name!r}", f"name one of {known}, or ./{name}")
-    with _opened(name) as file:
+    with _open(name) as file:
         text = file.read(LONGEST + 1)
     try:
         value: object = records.loads(text)
@@ -98,9 +93,6 @@ def _catalog(name: str) -> Catalog:
     raise CommandError(f"{_shown(name)} holds no catalog", hint)
 
 
-# Files, hosts that come with this program, and devices
-
-
 def _is_file(word: str) -> bool:
     # No flag, no mask and no name of a catalog has a dot or a slash.
     return word == STDIN or "." in word or "/" in word
@@ -110,15 +102,9 @@ def _shown(name: str) -> str:
     return "standard input" if name == STDIN else quote(name) or "''"
 
 
-@contextmanager
-def _opened(name: str) -> Generator[BinaryIO]:
-    # Any OSError in the block ends the command.
+def _open(name: str) -> BinaryIO:
     try:
-        stdin = name == STDIN
-        with open(0, "rb", closefd=False) if stdin else Path(name).open("rb") as file:
-            yield file
-    except GmemFlagsError:
-        raise
+        return open(0, "rb", closefd=False) if name == STDIN else Path(name).open("rb")
     except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
         why = error.strerror if isinstance(error, OSError) else error
         hint = "give a file that can be read, or - for standard input"
@@ -152,11 +138,12 @@ class Source:
             what = f"broken lines that were skipped: {self.bad}; records read: {self.read}"
             self.out.complain(what, "record these hosts again: they are missing from the answer")
         if nothing:
-            names = [*map(_shown, self.files)] or [self.args.host or self.args.device or DEVICE]
-            what = f"none of {plural(self.read, 'record')} in {some(names)} is"
-            what += " of that scope, VM type and machine"
+            where = some(
+                [*map(_shown, self.files)] or [self.args.host or self.args.device or DEVICE]
+            )
+            what = f"none of {plural(self.read, 'record')} in {where} is of the kind that is chosen"
             hint = f"give {WRITTEN}; --scope, --vm-type and --machine choose some of them"
-            raise CommandError(what if self.read else f"no record in {some(names)}", hint)
+            raise CommandError(what if self.read else f"no record in {where}", hint)
 
     def _is_chosen(self, said: Said) -> bool:
         # A VM that was made now is of the type that was asked for, listed or not.
@@ -172,10 +159,10 @@ class Source:
         for name in self.files:
             path = name if name == STDIN else Path(name).absolute()
             if path in seen:
-                self.out.complain(f"{_shown(name)} is given twice", "leave it out")
+                self.out.complain(f"{_shown(name)} is given twice and read once", "leave it out")
                 continue
             seen.add(path)
-            with _opened(name) as file:
+            with _open(name) as file:
                 lines, bad = self._lines(file, _shown(name)), self._without_host
                 for read in records.load_lines(lines, self.catalog, name=_shown(name), bad=bad):
                     if isinstance(read, Baseline):
@@ -198,7 +185,7 @@ class Source:
             raise error
         else:
             self.bad += 1
-            if self.bad <= _TOLD:  # all are counted
+            if self.bad <= 10:  # all are counted
                 self.out.complain(f"skipped: {error}", "record that host again")
 
     def _asked(self) -> Iterator[Said | Unasked]:
@@ -231,16 +218,12 @@ class Source:
             for vm_type in () if self.scope is Scope.SYSTEM else chosen:
                 try:
                     with new_vm(vm_type) as vm:
-                        said = ask(vm)
+                        yield ask(vm)
                 except GmemFlagsError as error:
                     yield Unasked(name, vm_type, _dated(error, name))
-                else:
-                    yield said
 
 
-def _source(
-    args: Namespace, out: Output, files: Sequence[str], scope: Scope | None = None
-) -> Source:
+def _source(args: Namespace, out: Output, files: list[str], scope: Scope | None = None) -> Source:
     given = ["a file"] if files else []
     given += [f"--{option}" for option in ("device", "host") if vars(args).get(option)]
     if len(given) > 1:
@@ -267,16 +250,12 @@ def _visible(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-# The commands
-
-
 def _show(args: Namespace, out: Output) -> Status:
     source = _source(args, out, args.files)
     if args.json:
         return _show_json(source, out)
     groups = _grouped(source)
-    known = None if args.host is None else hosts[args.host]
-    about = "" if known is None else f"{known.how}: {known.source}"
+    about = f"{hosts[args.host].how}: {hosts[args.host].source}" if args.host else ""
     out.say("\n".join(_render.hosts_text(groups, about, verbose=args.verbose)))
     unasked = any(isinstance(entry, Unasked) for _, entries, _ in groups for entry in entries)
     return Status.NO_ANSWER if unasked else Status.YES
@@ -417,15 +396,17 @@ def _verdict(said: Said, wanted: Request, source: Source) -> Verdict:
 def _baseline(args: Namespace, out: Output) -> Status:
     source = _source(args, out, args.files, Scope.VM)
     waiting: dict[tuple[object, ...], list[Support | Baseline]] = {}
-    seen: set[tuple[str, object]] = set()
+    numbers: dict[object, int] = {}  # of equal answers, so that each host needs little memory
+    seen: set[tuple[str, int]] = set()
     unasked: dict[str, None] = {}
     for entry in source:
         if isinstance(entry, Unasked):
             unasked[entry.name] = None
             continue
-        if (entry.name, entry.key) in seen:
+        record = entry.name, numbers.setdefault(entry.key, len(numbers))
+        if record in seen:
             continue  # the same answers again add nothing
-        seen.add((entry.name, entry.key))
+        seen.add(record)
         vm_type = -1 if entry.vm_type is None else entry.vm_type
         kind = kind_of(entry.support.host.machine), str(entry.support.scope), vm_type
         part = waiting.setdefault(kind, [])

@@ -13,13 +13,7 @@ from gmemflags._catalog import Catalog, Scope
 from gmemflags._cli import Status
 from gmemflags._exceptions import GmemFlagsError, quote
 from gmemflags._fleet import Baseline
-from gmemflags._format import (
-    describe,
-    describe_mask,
-    format_hosts,
-    format_need,
-    format_rule,
-)
+from gmemflags._format import describe, describe_mask, format_hosts, format_need, format_rule
 from gmemflags._host import BitState, Support
 from gmemflags._lint import lint
 from gmemflags._mainline import VM_TYPES_ARM, VM_TYPES_X86
@@ -131,15 +125,11 @@ def hosts_text(groups: Sequence[Group], about: str, *, verbose: bool) -> Iterato
         listed = union(one.support.mask for one in said)
         names = _names(claimed | listed, support.catalog)
         if verbose or errors or any(one.support.guest_memfd is not False for one in said):
-            yield ""
-            yield from table([*_host_rows(entries, names)])
+            yield from ("", *table([*_host_rows(entries, names)]))
             if claimed:
                 yield "  denied: claimed by FLAGS_HI and denied by a 64-bit FLAGS, so not believed"
         if verbose:
-            yield ""
-            yield from table([*_bit_rows(said, names)])
-            yield ""
-            yield from table([*_raw_rows(said)])
+            yield from ("", *table([*_bit_rows(said, names)]), "", *table([*_raw_rows(said)]))
 
 
 def _gist(said: Sequence[Said]) -> str:
@@ -152,7 +142,8 @@ def _gist(said: Sequence[Said]) -> str:
         text = "; ".join(f"{what} for VM type {', '.join(n)}" for what, n in types_of.items())
         return text if len(text) <= 90 else "it depends on the type of the VM"
     (listed,) = types_of
-    return listed if vms else f"{listed} at most; a VM may support less"
+    certain = vms or listed.startswith("none")
+    return listed if certain else f"{listed} at most; a VM may support less"
 
 
 def _listed(support: Support) -> str:
@@ -197,18 +188,12 @@ def _bit_rows(said: Sequence[Said], names: Mapping[int, str]) -> Iterator[Sequen
 def _raw_rows(said: Sequence[Said]) -> Iterator[Sequence[str]]:
     yield ["capability", "number", *(one.place for one in said)]
     for name, number in said[0].support.catalog.capabilities.items():
-        cells = [_raw(one.support, name) for one in said]
+        cells: list[str] = []
+        for one in said:
+            raw, errno = one.support.answers.get(name), one.support.errors.get(name)
+            failed = "not asked" if errno is None else f"not known: errno {errno}"
+            cells.append(failed if raw is None else f"{raw & MASK:#x}")
         yield [f"KVM_CAP_{quote(name)}", "none" if number is None else f"{number}", *cells]
-
-
-def _raw(support: Support, name: str) -> str:
-    if name in support.errors:
-        return f"not known: errno {support.errors[name]}"
-    value = support.known_answer(name)
-    if value is None:
-        return "not asked"
-    raw = support.answers[name] & MASK
-    return f"{raw:#x}" if raw == value else f"{raw:#x} ({value:#x}, sign-extended)"
 
 
 @frozen(eq=False)
