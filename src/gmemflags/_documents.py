@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields, frozen
@@ -79,9 +79,9 @@ class Flaw(NamedTuple):
     problem: str
 
 
-def quoted(text: str) -> str:
-    """Text of a document in an error message."""
-    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+def quoted(text: str | int) -> str:
+    """Text of a document in an error message; the index of a list as it is."""
+    return ascii(text if isinstance(text, int) or len(text) <= 60 else f"{text[:57]}...")
 
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -142,13 +142,16 @@ def _coded(text: Form, decode: Callable[[str], Any], encode: Callable[[Any], str
     return Form(text.schema, read, lambda value: text.write(encode(value)))
 
 
+def choice(*texts: str) -> Form:
+    """One of some texts; the first of them is written for None."""
+    needed = f"one of {', '.join(texts)}"
+    form = plain({"enum": [*texts]}, needed, lambda value: type(value) is str and value in texts)
+    return Form(form.schema, form.read, lambda value: form.write(value or texts[0]))
+
+
 def _member(enum: type[Enum]) -> Form:
     members = {str(one): one for one in enum}
-    needed = f"one of {', '.join(members)}"
-    text = plain(
-        {"enum": [*members]}, needed, lambda value: type(value) is str and value in members
-    )
-    return _coded(text, members.__getitem__, str)
+    return _coded(choice(*members), members.__getitem__, str)
 
 
 def _integer(most: int) -> Form:
@@ -159,10 +162,6 @@ def _integer(most: int) -> Form:
     )
 
 
-def _hex(text: str) -> int:
-    return int(text, 16)
-
-
 def _seconds(text: str) -> int:
     return int(made(datetime.fromisoformat, text).timestamp())
 
@@ -171,16 +170,18 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
+_hex = partial(int, base=16)
 _MASK = 'a mask such as "0x3", of at most 16 lower-case hex digits,'
 _LONG = 'a C long as a decimal text, such as "-5",'
 _TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
 Mask = Annotated[str, _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)]
 Bit = Annotated[
     str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
 ]
 Long = Annotated[str, _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)]
-Time = Annotated[str, TIME]
+Time = Annotated[
+    str, _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
+]
 FlagName = Annotated[
     str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
@@ -441,13 +442,9 @@ def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
         if parts[key] != value:
-            said, found = (_short(key, part) for part in (parts[key], value))
+            shown = hex if key == "mask" and None not in (value, parts[key]) else repr
+            said, found = (f"{shown(part):.100}" for part in (parts[key], value))
             raise Fault(f"the rest of the document says {found}, not {said}", key)
-
-
-def _short(key: str, part: object) -> str:
-    text = hex(part) if key == "mask" and isinstance(part, int) else repr(part)
-    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _fields(value: Any) -> dict[str, Any]:
