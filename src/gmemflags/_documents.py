@@ -28,7 +28,7 @@ from gmemflags._exceptions import (
     Unavailable,
 )
 from gmemflags._explain import asked, listed
-from gmemflags._fleet import Baseline, Comparison, Lacking, Loss
+from gmemflags._fleet import Baseline, Comparison, Lacking
 from gmemflags._format import format_rule
 from gmemflags._host import Answer, HostFacts, Support, support_of
 from gmemflags._learn import Observation, ProbeReport, RuleState
@@ -523,8 +523,7 @@ def _flags_parts(flags: FlagWord) -> Parts:
 def _make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
     _agree(parts, _flags(parts["mask"], parts["names"]))
     for bit, name in parts["names"].items():
-        here = catalog.name_of(bit) or name
-        if here != name:
+        if (here := catalog.name_of(bit) or name) != name:
             raise CatalogError(catalog.name, f"{bit:#x} is {here} here, and {name} in the document")
     return catalog.flags(parts["mask"])
 
@@ -621,9 +620,8 @@ def decide_again(parts: Parts) -> Resolution:
 def _make_decision(parts: Parts, _: Catalog) -> Resolution:
     resolution = decide_again(parts)
     _agree(parts, {"ok": resolution.ok, **_granted(resolution)})
-    now = [problem.reason for problem in resolution.problems]
-    if [problem["reason"] for problem in parts["problems"]] != now:
-        raise Fault(f"decided again, the reasons are {', '.join(now) or 'none'}", "problems")
+    said = {"problems": [str(problem["reason"]) for problem in parts["problems"]]}
+    _agree(said, {"problems": [str(problem.reason) for problem in resolution.problems]})
     return resolution
 
 
@@ -672,11 +670,9 @@ def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
     a, b = (_embedded(parts, key, trees[at], "catalogs", at) for key, at in (("a", 0), ("b", -1)))
     comparison = Comparison(a=a, b=b)
     _agree(parts, {"safe": comparison.safe})
-    for key in ("lost", "gained"):
-        losses: tuple[Loss, ...] = getattr(comparison, key)
-        now = {(loss.capability, loss.bits) for loss in losses}
-        if {(loss["capability"], loss["bits"]) for loss in parts[key]} != now:
-            raise Fault(f"compared again, there are {len(now)}, or others", key)
+    for key, losses in (("lost", comparison.lost), ("gained", comparison.gained)):
+        said = {key: sorted((loss["capability"], loss["bits"]) for loss in parts[key])}
+        _agree(said, {key: sorted((loss.capability, loss.bits) for loss in losses)})
     return comparison
 
 

@@ -507,10 +507,6 @@ def _optional(kind: Any, _: None) -> Form:
     )
 
 
-def _as_parts(value: Any) -> Parts:
-    return cast("Parts", value) if isinstance(value, dict) else {}
-
-
 def _record(kind: Any) -> Form:
     """The form of an object with the keys of a TypedDict."""
     hints = get_type_hints(kind, include_extras=True)
@@ -520,7 +516,7 @@ def _record(kind: Any) -> Form:
     origins: dict[str, Any] = {key: get_origin(hint) for key, hint in hints.items()}
     required = [key for key, origin in origins.items() if origin is not NotRequired]
     name = kind.__name__.removeprefix("_").removesuffix("Document")
-    own, make = PARTS.get(kind, _as_parts), MAKE.get(kind)
+    own, make = PARTS.get(kind), MAKE.get(kind)
 
     def read(value: Any) -> Any:
         if _OBJECT.read(value).keys() != readers.keys():
@@ -533,7 +529,8 @@ def _record(kind: Any) -> Form:
         return found if make is None else made(make, **found)
 
     def write(value: Any) -> Any:
-        special = own(value)
+        is_parts = isinstance(value, dict)
+        special = cast("Parts", own(value) if own else value if is_parts else {})
         parts = {k: special[k] if k in special else getattr(value, k, None) for k in forms}
         kept = [key for key in forms if parts[key] is not None or key in required]
         return _each((key, parts[key], forms[key].write) for key in kept)
