@@ -179,9 +179,8 @@ Bit = Annotated[
     str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
 ]
 Long = Annotated[str, _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)]
-Time = Annotated[
-    str, _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
-]
+TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
+Time = Annotated[str, TIME]
 FlagName = Annotated[
     str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
