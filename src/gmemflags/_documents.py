@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields, frozen
@@ -28,7 +28,7 @@ from gmemflags._exceptions import (
     Unavailable,
 )
 from gmemflags._explain import asked, listed
-from gmemflags._fleet import Baseline, Comparison, Lacking, Loss
+from gmemflags._fleet import Baseline, Comparison, Lacking
 from gmemflags._format import format_rule
 from gmemflags._host import Answer, HostFacts, Support, support_of
 from gmemflags._learn import Observation, ProbeReport, RuleState
@@ -79,9 +79,9 @@ class Flaw(NamedTuple):
     problem: str
 
 
-def quoted(text: str) -> str:
-    """Text of a document in an error message."""
-    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+def quoted(text: str | int) -> str:
+    """Text of a document in an error message; the index of a list as it is."""
+    return ascii(text if isinstance(text, int) or len(text) <= 60 else f"{text[:57]}...")
 
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -142,13 +142,16 @@ def _coded(text: Form, decode: Callable[[str], Any], encode: Callable[[Any], str
     return Form(text.schema, read, lambda value: text.write(encode(value)))
 
 
+def choice(*texts: str) -> Form:
+    """One of some texts; the first of them is written for None."""
+    needed = f"one of {', '.join(texts)}"
+    form = plain({"enum": [*texts]}, needed, lambda value: type(value) is str and value in texts)
+    return Form(form.schema, form.read, lambda value: form.write(value or texts[0]))
+
+
 def _member(enum: type[Enum]) -> Form:
     members = {str(one): one for one in enum}
-    needed = f"one of {', '.join(members)}"
-    text = plain(
-        {"enum": [*members]}, needed, lambda value: type(value) is str and value in members
-    )
-    return _coded(text, members.__getitem__, str)
+    return _coded(choice(*members), members.__getitem__, str)
 
 
 def _integer(most: int) -> Form:
@@ -159,10 +162,6 @@ def _integer(most: int) -> Form:
     )
 
 
-def _hex(text: str) -> int:
-    return int(text, 16)
-
-
 def _seconds(text: str) -> int:
     return int(made(datetime.fromisoformat, text).timestamp())
 
@@ -171,15 +170,16 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
+_hex = partial(int, base=16)
 _MASK = 'a mask such as "0x3", of at most 16 lower-case hex digits,'
 _LONG = 'a C long as a decimal text, such as "-5",'
 _TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
 Mask = Annotated[str, _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)]
 Bit = Annotated[
     str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
 ]
 Long = Annotated[str, _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)]
+TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
 Time = Annotated[str, TIME]
 FlagName = Annotated[
     str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
@@ -441,13 +441,9 @@ def _agree(parts: Parts, derived: Parts) -> None:
     # What a document says twice has to agree.
     for key, value in derived.items():
         if parts[key] != value:
-            said, found = (_short(key, part) for part in (parts[key], value))
+            shown = hex if key == "mask" and None not in (value, parts[key]) else repr
+            said, found = (f"{shown(part):.100}" for part in (parts[key], value))
             raise Fault(f"the rest of the document says {found}, not {said}", key)
-
-
-def _short(key: str, part: object) -> str:
-    text = hex(part) if key == "mask" and isinstance(part, int) else repr(part)
-    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -526,8 +522,7 @@ def _flags_parts(flags: FlagWord) -> Parts:
 def _make_flags(parts: Parts, catalog: Catalog) -> FlagWord:
     _agree(parts, _flags(parts["mask"], parts["names"]))
     for bit, name in parts["names"].items():
-        here = catalog.name_of(bit) or name
-        if here != name:
+        if (here := catalog.name_of(bit) or name) != name:
             raise CatalogError(catalog.name, f"{bit:#x} is {here} here, and {name} in the document")
     return catalog.flags(parts["mask"])
 
@@ -624,9 +619,8 @@ def decide_again(parts: Parts) -> Resolution:
 def _make_decision(parts: Parts, _: Catalog) -> Resolution:
     resolution = decide_again(parts)
     _agree(parts, {"ok": resolution.ok, **_granted(resolution)})
-    now = [problem.reason for problem in resolution.problems]
-    if [problem["reason"] for problem in parts["problems"]] != now:
-        raise Fault(f"decided again, the reasons are {', '.join(now) or 'none'}", "problems")
+    said = {"problems": [str(problem["reason"]) for problem in parts["problems"]]}
+    _agree(said, {"problems": [str(problem.reason) for problem in resolution.problems]})
     return resolution
 
 
@@ -675,11 +669,9 @@ def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
     a, b = (_embedded(parts, key, trees[at], "catalogs", at) for key, at in (("a", 0), ("b", -1)))
     comparison = Comparison(a=a, b=b)
     _agree(parts, {"safe": comparison.safe})
-    for key in ("lost", "gained"):
-        losses: tuple[Loss, ...] = getattr(comparison, key)
-        now = {(loss.capability, loss.bits) for loss in losses}
-        if {(loss["capability"], loss["bits"]) for loss in parts[key]} != now:
-            raise Fault(f"compared again, there are {len(now)}, or others", key)
+    for key, losses in (("lost", comparison.lost), ("gained", comparison.gained)):
+        said = {key: sorted((loss["capability"], loss["bits"]) for loss in parts[key])}
+        _agree(said, {key: sorted((loss.capability, loss.bits) for loss in losses)})
     return comparison
 
 

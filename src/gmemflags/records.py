@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from functools import lru_cache
 from itertools import count, repeat
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from math import isfinite
@@ -57,6 +58,7 @@ from gmemflags._documents import (
     ProbeDocument,
     RequestDocument,
     UnavailableDocument,
+    choice,
     decide_again,
     made,
     plain,
@@ -262,16 +264,15 @@ def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
     def read(line: str | bytes) -> Any:
         text = line.decode(errors="surrogateescape") if isinstance(line, bytes) else line
         own = _OWN.match(text)
-        if own is None:
+        if own is None or len(line) > _LONGEST_KNOWN:
             return _read(line, _HOSTS, catalog)
         rest = text[own.end() :]
         like = known.get(rest)
         if like is None:
             like = _read(line, _HOSTS, catalog)
-            if len(rest) <= _LONGEST_KNOWN:
-                if len(known) == _MOST_KNOWN:
-                    known.clear()
-                known[rest] = like
+            if len(known) == _MOST_KNOWN:
+                known.clear()
+            known[rest] = like
             return like
         try:
             with within("time"):
@@ -465,19 +466,18 @@ def _record_error(fault: Fault) -> RecordError:
 
 
 def _path(steps: Iterable[str | int]) -> str:
-    return "$" + "".join(map(_step, steps))
-
-
-def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", step) else f"[{quoted(step)}]"
+    plain_key = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
+    return "$" + "".join(
+        f".{step}" if isinstance(step, str) and plain_key(step) else f"[{quoted(step)}]"
+        for step in steps
+    )
 
 
 # From the declaration of a document to its form.
 
 _DEFINITIONS: dict[str, Any] = {}
 _DEEPEST = 32
+_LARGEST = 10**19  # what has more digits is not read
 
 
 def _is_text(value: object) -> bool:
@@ -494,7 +494,12 @@ def _is_json(value: Any, depth: int = 1) -> bool:
     if kind in (dict, list):
         parts = value.items() if kind is dict else enumerate(value)
         _each((key, part, lambda part: _is_json(part, depth + 1)) for key, part in parts)
-    elif not (value is None or kind in (bool, int) or (kind is float and isfinite(value))):
+    elif not (
+        value is None
+        or kind is bool
+        or (kind is int and abs(value) < _LARGEST)
+        or (kind is float and isfinite(value))
+    ):
         _TEXT.read(value)
     return True
 
@@ -534,12 +539,6 @@ def _annotated(_: object, form: Form) -> Form:
     return form
 
 
-def _literal(*texts: str) -> Form:
-    needed = f"one of {', '.join(texts)}"
-    form = plain({"enum": [*texts]}, needed, lambda value: type(value) is str and value in texts)
-    return Form(form.schema, form.read, lambda value: form.write(value or texts[0]))
-
-
 def _list(kind: Any) -> Form:
     form = _form(kind)
 
@@ -577,10 +576,6 @@ def _optional(kind: Any, _: None) -> Form:
     )
 
 
-def _as_parts(value: Any) -> Parts:
-    return cast("Parts", value) if isinstance(value, dict) else {}
-
-
 def _record(kind: Any) -> Form:
     """The form of an object with the keys of a TypedDict."""
     hints = get_type_hints(kind, include_extras=True)
@@ -590,22 +585,21 @@ def _record(kind: Any) -> Form:
     origins: dict[str, Any] = {key: get_origin(hint) for key, hint in hints.items()}
     required = [key for key, origin in origins.items() if origin is not NotRequired]
     name = kind.__name__.removeprefix("_").removesuffix("Document")
-    own, make = PARTS.get(kind, _as_parts), MAKE.get(kind)
+    own, make = PARTS.get(kind), MAKE.get(kind)
 
     def read(value: Any) -> Any:
         if _OBJECT.read(value).keys() != readers.keys():
-            for key in required:
-                if key not in value:
-                    raise Fault("it is missing", key)
-            for key in value:
-                if key not in readers:
-                    raise Fault("no such key is known", key)
+            if missing := [key for key in required if key not in value]:
+                raise Fault("it is missing", missing[0])
+            if unknown := [key for key in value if key not in readers]:
+                raise Fault("no such key is known", unknown[0])
         found = _each(zip(value, value.values(), map(readers.__getitem__, value), strict=True))
         found.pop("schema", None)
         return found if make is None else made(make, **found)
 
     def write(value: Any) -> Any:
-        special = own(value)
+        is_parts = isinstance(value, dict)
+        special = cast("Parts", own(value) if own else value if is_parts else {})
         parts = {k: special[k] if k in special else getattr(value, k, None) for k in forms}
         kept = [key for key in forms if parts[key] is not None or key in required]
         return _each((key, parts[key], forms[key].write) for key in kept)
@@ -617,25 +611,40 @@ def _record(kind: Any) -> Form:
         "required": required,
         "additionalProperties": False,
     }
-    return Form({"$ref": f"#/$defs/{name}"}, read, write)
+    # Answers are short, and the same on many lines of a pool.
+    reader = _remembering(read) if name == "Answer" else read
+    return Form({"$ref": f"#/$defs/{name}"}, reader, write)
+
+
+def _remembering(read: Reader) -> Reader:
+    @lru_cache(1024, typed=True)
+    def known(**parts: Any) -> Any:
+        return read(parts)
+
+    def read_known(value: Any) -> Any:
+        try:
+            return known(**value)
+        except TypeError:  # not an object, or one with a list in it
+            return read(value)
+
+    return read_known
 
 
 _GENERIC: dict[Any, Callable[..., Form]] = {
     ReadOnly: _form,
     NotRequired: _form,
     Annotated: _annotated,
-    Literal: _literal,
+    Literal: choice,
     Union: _optional,
     UnionType: _optional,
     list: _list,
     dict: _dict,
 }
 _FORMS = {value: _record(document) for document, value, _ in KINDS}
+_POOL = ("host", "unavailable", "baseline")
 _BY_SCHEMA = {
     f"gmemflags/{document.__name__.removesuffix('Document').lower()}/2": (_FORMS[value].read, make)
     for document, value, make in KINDS
 }
-_HOSTS, _DECISION = (
-    {f"gmemflags/{kind}/2": _BY_SCHEMA[f"gmemflags/{kind}/2"] for kind in kinds}
-    for kinds in (("host", "unavailable", "baseline"), ("decision",))
-)
+_DECISION = {schema: both for schema, both in _BY_SCHEMA.items() if "decision" in schema}
+_HOSTS = {f"gmemflags/{kind}/2": _BY_SCHEMA[f"gmemflags/{kind}/2"] for kind in _POOL}

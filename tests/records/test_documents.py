@@ -18,11 +18,13 @@ from gmemflags import (
     CatalogError,
     Excludes,
     HostFacts,
+    KvmUnavailableError,
     Never,
     Profile,
     RecordError,
     Request,
     Support,
+    Unavailable,
     baseline,
     compare,
     query,
@@ -158,6 +160,22 @@ def test_a_baseline_under_a_catalog_that_names_more() -> None:
     assert pool.support.state(FirecrackerFlag.WRITE) is BitState.UNSUPPORTED
 
 
+def test_a_flag_that_could_not_be_asked_everywhere() -> None:
+    """A baseline keeps how many hosts gave no answer, also for bits that only the reader names."""
+    asked = host(1)
+    pool = baseline([asked, evolve(asked, answers={"GUEST_MEMFD": 1}, origin="silent")])
+    assert {bit: lacking.unknown for bit, lacking in pool.lacking.items()} == {1: 1, 2: 1}
+    assert loads(dumps(pool)) == pool
+    again = loads(dumps(pool), OWN)
+    assert again.lacking[4].unknown == 1
+
+
+def test_a_remedy_of_ones_own_comes_back() -> None:
+    """What to do about a host is said where it was tried."""
+    error = KvmUnavailableError(2, "No such file", "/dev/kvm", Unavailable.NO_DEVICE, "buy one")
+    assert loads(dumps(error)).remedy == "buy one"
+
+
 def test_rules_stand_by_index_and_text() -> None:
     """The index is that of the catalog in the document, where why and source are."""
     document = content_of(resolve(host(3), 1))
@@ -191,6 +209,7 @@ class OwnRule(Excludes):
         (evolve(host(3), host=HostFacts(vm_type=1 << 53)), "$.vm_type"),
         (evolve(host(3), host=HostFacts(extra={"a": object()})), "$.extra.a"),
         (evolve(host(3), host=HostFacts(extra={"a": float("nan")})), "$.extra.a"),
+        (evolve(host(3), host=HostFacts(extra={"a": 10**40})), "$.extra.a"),
         (evolve(MAINLINE, rules=[OwnRule(1, 2, why="", source="")]), "$.rules[0].kind"),
         (Request(digest="\ud800"), "$.digest"),
         (evolve(MAINLINE, profiles=[Profile("\ud800", Request(), "")]), "$.profiles['\\ud800']"),

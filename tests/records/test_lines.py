@@ -180,3 +180,26 @@ def test_more_different_answers_than_are_remembered() -> None:
     ]
     found = [each.unused[0].raw for each in load_lines(lines) if isinstance(each, Support)]
     assert found == list(range(2500))
+
+
+def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
+    """What repeats is remembered by exact text, and name and time are checked on every line."""
+    line = GOOD.replace('"name":null,"time":null', '"name":"a","time":"2026-02-01T00:00:00Z"')
+    other = line.replace('"a"', '"b"').replace("2026-02-01", "2026-02-02")
+    found = [each.host for each in load_lines([GOOD, line, other]) if isinstance(each, Support)]
+    assert [(each.name, each.time) for each in found] == [
+        (None, None),
+        ("a", 1_769_904_000),
+        ("b", 1_769_990_400),
+    ]
+    for old, new in (
+        ("2026-02-01", "2026-02-30"),
+        ("2026-02-01", "1969-02-01"),
+        ('"a"', '"\\ud800"'),
+    ):
+        broken = line.replace(old, new)
+        with pytest.raises(RecordError) as caught:
+            list(load_lines([line, broken]))
+        with pytest.raises(RecordError) as alone:
+            list(load_lines([broken]))
+        assert str(caught.value) == str(alone.value).replace("line 1", "line 2")
