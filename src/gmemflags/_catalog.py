@@ -393,15 +393,19 @@ def _unpickled(
     return Catalog(flags=found, **arguments)
 
 
+def _need_key(need: Need) -> tuple[object, ...]:
+    # Any answer but 0 is one of at least 1, and at least 0 is any answer.
+    anything = not need.bits and not need.any_of and need.at_least is None
+    at_least = 1 if anything else need.at_least or 0
+    return need.capability, need.bits, sorted(set(need.any_of)), at_least, need.optional
+
+
 def _request_key(request: Request) -> tuple[object, ...]:
     return (
         request.required,
         request.preferred,
         request.forbidden,
-        sorted(
-            (need.capability, need.bits, need.any_of, need.at_least or 0, need.optional)
-            for need in request.needs
-        ),
+        sorted(map(_need_key, request.needs)),
         str(request.prerequisites),
         str(request.until),
         str(request.scope),
