@@ -88,7 +88,10 @@ def capability_name(value: str) -> str:
         TypeError: ``value`` is not a str.
     """
     if isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
-        return str(value).removeprefix("KVM_CAP_")
+        given = str.__str__(value)  # the text of a member of another enum, not its name
+        name = given.removeprefix("KVM_CAP_")
+        # Once and no more, and copies go through here again.
+        return given if name.startswith("KVM_CAP_") else name
     raise TypeError(f"capabilities are wanted by their names, not {safe_repr(value)}")
 
 
@@ -393,15 +396,19 @@ def _unpickled(
     return Catalog(flags=found, **arguments)
 
 
+def _need_key(need: Need) -> tuple[object, ...]:
+    # Any answer but 0 is one of at least 1, and at least 0 is any answer.
+    anything = not need.bits and not need.any_of and need.at_least is None
+    at_least = 1 if anything else need.at_least or 0
+    return need.capability, need.bits, sorted(set(need.any_of)), at_least, need.optional
+
+
 def _request_key(request: Request) -> tuple[object, ...]:
     return (
         request.required,
         request.preferred,
         request.forbidden,
-        sorted(
-            (need.capability, need.bits, need.any_of, need.at_least or 0, need.optional)
-            for need in request.needs
-        ),
+        sorted(map(_need_key, request.needs)),
         str(request.prerequisites),
         str(request.until),
         str(request.scope),

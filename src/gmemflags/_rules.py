@@ -145,9 +145,13 @@ class Hosts:
         listed = [vm_type_alone(number, machine) for number in self.vm_types]
         if alone in listed:
             return here
-        # On an unknown machine, a small number may be an address size of arm64 and no type.
-        unknown = machine is None or architecture(machine) is None
-        return None if unknown and vm_type & ~0xFF in listed else False
+        if machine is not None and architecture(machine) is not None:
+            return False
+        # On an unknown machine, which may be arm64, a small number may be an address size and no
+        # type: in the host's facts and in the rule alike.
+        arm = self._include_machine("aarch64") is not False
+        as_arm = vm_type & ~0xFF in [number & ~0xFF for number in self.vm_types]
+        return None if arm and as_arm else False
 
     def _include_machine(self, machine: str | None) -> bool | None:
         kinds = self.kinds

@@ -101,8 +101,8 @@ def is_of_type(law: Law, case: Case) -> bool:
     """Whether a rule may speak of the VM's type.
 
     On arm64 bits 7:0 of the number are an address size, and no part of the type. Where the machine
-    is not known, a number above 0xff is read like that as well, and a smaller one of the host may
-    be a type, or type 0 with an address size.
+    is not known, a number above 0xff is read like that as well, and a smaller one is a type or, if
+    the rule may be for arm64, type 0 with an address size.
     """
     if not law.types:
         return True
@@ -111,12 +111,14 @@ def is_of_type(law: Law, case: Case) -> bool:
     if case.vm_type is None:
         return True
     here, number = family(case.machine), case.vm_type
+    on_arm64 = number >> 8 in {other >> 8 for other in law.types}
     if here == ARM64:
-        return number >> 8 in {other >> 8 for other in law.types}
+        return on_arm64
     if here is not None:
         return number in law.types
     types = {other if other < 0x100 else other >> 8 << 8 for other in law.types}
-    return number >> 8 << 8 in types or (number < 0x100 and number in types)
+    elsewhere = (number if number < 0x100 else number >> 8 << 8) in types
+    return elsewhere or (on_arm64 and is_on_machine(law, ARM64))
 
 
 def applies(law: Law, case: Case) -> bool:
