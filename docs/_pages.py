@@ -110,7 +110,7 @@ def parts() -> dict[str, str]:
         "raw-calls": table(("built for", "number of ioctl"), _ioctl._NR_IOCTL.items()),  # noqa: SLF001  # shown as it is
         "documents": table(
             ("schema", "value"),
-            [(f"`{k['properties']['schema']['const']}`", k["description"]) for k in documents],
+            [(f"`{k['properties']['schema']['enum'][0]}`", k["description"]) for k in documents],
         ),
     }
 
