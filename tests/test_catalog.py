@@ -119,7 +119,9 @@ def test_a_copy_of_a_catalog_has_the_same_capabilities() -> None:
 
 def test_a_capability_of_another_enum_is_its_text() -> None:
     """Not what str() makes of it: nobody would ask for Numbered.FLAGS."""
-    assert Catalog("t", Flag, {Numbered.FLAGS: 244}) == Catalog("t", Flag, {"GUEST_MEMFD_FLAGS": 244})
+    assert Catalog("t", Flag, cast("Any", {Numbered.FLAGS: 244})) == Catalog(
+        "t", Flag, {"GUEST_MEMFD_FLAGS": 244}
+    )
     assert Need(Numbered.FLAGS) == Need("GUEST_MEMFD_FLAGS")
 
 
@@ -238,6 +240,7 @@ def test_two_capabilities_without_a_number() -> None:
         ("profiles", {"x": 3}, "several profiles are wanted, not 3"),
         ("profiles", "all", "several profiles are wanted, not 'all'"),
         ("capabilities", [234], "capabilities is an object of type list, not numbers by name"),
+        ("capabilities", {234: "X"}, "capabilities are wanted by their names, not 234"),
     ],
 )
 def test_content_of_another_type(field: str, value: object, told: str) -> None:

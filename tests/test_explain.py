@@ -382,3 +382,12 @@ def test_no_text_at_all_forges_a_line(text: str) -> None:
 def test_a_long_foreign_text_is_cut() -> None:
     """A machine name of 10,000 characters fills no screen."""
     assert max(map(len, all_texts(hostile("A" * 10_000))[:-2])) < 3_000
+
+
+def test_a_catalog_without_a_number_for_flags_knows_of_none() -> None:
+    """The sentence says that the catalog is why, and not the host."""
+    nowhere = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS": None})
+    support = query(FakeBackend.narrow(3), nowhere)
+    assert resolve(support, 1).headline.endswith(
+        ": MMAP (bit 0, 0x1) is unknowable: linux-mainline numbers no capability that lists flags"
+    )

@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -352,3 +353,18 @@ def test_a_user_describes_a_host_of_their_own() -> None:
     )
     assert resolve(query(mine.vm()), SHARED).ok
     assert mine.vm().origin == "VM of type 0 of mine (recorded)"
+
+
+def test_a_file_that_cannot_have_its_size_is_closed() -> None:
+    """The limit on file sizes makes the fake fail as ftruncate does, and no descriptor is left."""
+    vm = FakeVm.narrow(BOTH)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        error = failure(vm, PAGE, BOTH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.errno == errno.EFBIG
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+    assert vm.created == []

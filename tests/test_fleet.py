@@ -362,3 +362,11 @@ def test_no_host_forges_a_line() -> None:
     for text in (str(baseline([one, named(odd, 1)])), str(compare(one, named(odd, 1)))):
         assert not [line for line in text.splitlines() if line.startswith("safe")]
         assert "x\\nsafe" in text
+
+
+def test_a_bit_of_two_names() -> None:
+    """Hosts that were asked under two trees say that a bit has two names: nothing is decided."""
+    one, other = (evolve(named(name, 3), other_names={1 << 9: name}) for name in ("ONE", "OTHER"))
+    with pytest.raises(PoolError, match=r"has a bit 0x200 called OTHER, where ONE has ONE"):
+        baseline([one, other])
+    assert "names: 0x200 is called otherwise on the other host" in compare(one, other).doubts

@@ -10,6 +10,7 @@ from attrs import evolve
 from gmemflags import (
     FIRECRACKER_SECRET_FREE,
     MAINLINE,
+    Answer,
     Backend,
     BitState,
     Capability,
@@ -488,3 +489,32 @@ def test_a_host_may_be_unknown() -> None:
     support = support_of(GUEST_MEMFD_FLAGS=3)
     assert support.host == HostFacts(kernel=None, machine=None, vm_type=None)
     assert support.origin == "a host"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("answers", [(244, 3)], "answers by capability"),
+        ("errors", 3, "answers by capability"),
+        ("other_names", "FOO", "other_names"),
+    ],
+)
+def test_facts_by_key_are_mappings(field: str, value: object, told: str) -> None:
+    """A value of another kind is refused, and the message says what it should have been."""
+    support = support_of(GUEST_MEMFD_FLAGS=3)
+    with pytest.raises(TypeError, match=rf"^{told} must be a mapping, not "):
+        evolve(support, **{field: cast("Any", value)})
+
+
+def test_extra_facts_are_a_mapping() -> None:
+    """They are written into documents by their names."""
+    with pytest.raises(TypeError, match=r"^extra must be a mapping, not 'a note'$"):
+        HostFacts(extra=cast("Any", "a note"))
+
+
+def test_an_answer_is_used_or_unused() -> None:
+    """A capability that is answered cannot be among what the catalog does not use, too."""
+    support = support_of(GUEST_MEMFD=1, GUEST_MEMFD_FLAGS=3)
+    unused = [Answer(Capability.GUEST_MEMFD, 300, 1)]
+    with pytest.raises(ValueError, match=r"^GUEST_MEMFD is answered twice$"):
+        evolve(support, unused=unused)

@@ -182,3 +182,18 @@ def test_a_baseline_says_what_it_knows() -> None:
     """Its flags are those that all hosts list, however hard their rules are."""
     hard = pigeons()
     assert baseline([hard, hard]).support.mask == hard.mask
+
+
+def test_a_refusal_says_that_not_every_change_was_tried() -> None:
+    """Why two groups are impossible takes nearly all steps, so no change is known to help."""
+    answer = resolve(pigeons(), Request(required=1 << 56, prerequisites=Prerequisites.ADD))
+    assert not answer.ok
+    assert answer.advice[-1] == "not every change was tried: the budget of steps was used up"
+
+
+def test_a_short_budget_may_be_enough_for_the_answer_alone() -> None:
+    """What the host refuses needs no step, so the refusal stands when the rules are too hard."""
+    request = Request(required=1 << 56 | 1 << 60, prerequisites=Prerequisites.ADD)
+    verdict = decided(pigeons(), request, 1000)
+    assert isinstance(verdict, Verdict)
+    assert [finding.bits for finding in verdict.findings] == [1 << 60]

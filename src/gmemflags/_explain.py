@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from errno import errorcode
+from typing import cast
 
-from gmemflags._catalog import Capability, Prerequisites, Request, Scope
+from gmemflags._catalog import Capability, Need, Prerequisites, Request, Scope
 from gmemflags._decision import (
     Fate,
     Finding,
@@ -125,9 +126,7 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
 
 
 def _need_message(support: Support, finding: Finding) -> str:
-    need = finding.need
-    if need is None:
-        raise AssertionError(finding)
+    need = cast("Need", finding.need)
     what = f"KVM_CAP_{quote(need.capability)}"
     why = f" ({quote(need.why.rstrip('.'))})" if need.why else ""
     answer = support.known_answer(need.capability)

@@ -33,7 +33,7 @@ from gmemflags._host import HostFacts, Support
 from gmemflags._masks import MASK, WORD, bits, read_long, union
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget, OutOfSteps
-from gmemflags._values import frozen_mapping, mapping_repr, reduce_to_fields
+from gmemflags._values import checked_mapping, frozen_mapping, mapping_repr, reduce_to_fields
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 _FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
@@ -61,7 +61,7 @@ class Lacking:
 
 
 def _lacking(lacking: Mapping[int, Lacking]) -> Mapping[int, Lacking]:
-    return frozen_mapping(lacking)
+    return frozen_mapping(checked_mapping(lacking, "lacking"))
 
 
 def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:

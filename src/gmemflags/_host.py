@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from attrs import Factory, field, frozen
 
@@ -36,6 +36,7 @@ from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
     checked,
+    checked_mapping,
     checked_tuple,
     frozen_mapping,
     is_a,
@@ -62,9 +63,7 @@ _YEAR_10000 = 253_402_300_800
 
 
 def _extra(value: Mapping[str, object]) -> Mapping[str, object]:
-    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
-        return frozen_mapping(value)
-    raise TypeError(f"extra must be a mapping, not {safe_repr(value)}")
+    return frozen_mapping(checked_mapping(value, "extra"))
 
 
 @frozen(getstate_setstate=False)
@@ -168,7 +167,8 @@ class BitState(StrEnum):
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
     if isinstance(answers, MappingProxyType):  # ours, or its names are refused as unknown ones
         return frozen_mapping(answers)
-    return frozen_mapping({capability_name(name): value for name, value in answers.items()})
+    named = checked_mapping(cast("Mapping[str, int]", answers), "answers by capability")
+    return frozen_mapping({capability_name(name): value for name, value in named.items()})
 
 
 def _scope(value: Scope) -> Scope:
@@ -192,8 +192,8 @@ def _unused(answers: Collection[Answer]) -> tuple[Answer, ...]:
 
 
 def _names(names: Mapping[int, str]) -> Mapping[int, str]:
-    checked_names = {one_bit(bit): checked(name, "a name", str) for bit, name in names.items()}
-    return frozen_mapping(checked_names)
+    given = checked_mapping(names, "other_names").items()
+    return frozen_mapping({one_bit(bit): checked(name, "a name", str) for bit, name in given})
 
 
 def _check_others(support: Support) -> None:

@@ -57,6 +57,17 @@ def checked(value: T, name: str, kind: type[T]) -> T:
     raise TypeError(f"{name} must be {article} {kind.__name__}, not {safe_repr(value)}")
 
 
+def checked_mapping(value: Mapping[K, V], name: str) -> Mapping[K, V]:
+    """The value of the field ``name`` if it is a mapping.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
+        return value
+    raise TypeError(f"{name} must be a mapping, not {safe_repr(value)}")
+
+
 def is_a(kind: type[Any], *, or_none: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:
     """A validator that does the same as :func:`checked`, for classes without derived fields."""
 

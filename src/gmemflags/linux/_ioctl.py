@@ -19,6 +19,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import c_ulong, set_errno
 from errno import EBADF, EINTR
 from functools import partial
@@ -92,12 +93,8 @@ def checked_descriptor(result: int, fd: int) -> int:
         OSError: It is not open, or is ``fd`` itself.
     """
     if 0 <= result < 1 << 31 and result != fd:
-        try:
-            os.fstat(result)
-        except OSError as error:
-            if error.errno != EBADF:
-                return result
-        else:
+        with suppress(OSError):  # EBADF alone: F_GETFD has no other failure
+            os.get_inheritable(result)
             return result
     raise OSError(EBADF, f"the call returned {result}, which is not a new descriptor")
 
