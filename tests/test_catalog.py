@@ -399,8 +399,19 @@ UNCHANGED: dict[str, Callable[[Catalog], Catalog]] = {
     "the full name of a need": lambda c: with_request(
         c, needs=[Need("KVM_CAP_USERFAULT", 8, any_of=(1, 2))]
     ),
+    "alternatives of a need": lambda c: with_request(
+        c, needs=[Need("USERFAULT", 8, any_of=(2, 1, 2))]
+    ),
     "a need twice": lambda c: with_request(c, needs=[need(), need()]),
 }
+
+
+def test_a_need_of_any_answer_is_not_one_of_any_but_0() -> None:
+    """A pin of the one catalog would be taken under the other, where 0 is enough."""
+    some, any_, one = (
+        with_request(TREE, needs=[Need("X", at_least=number)]).digest for number in (None, 0, 1)
+    )
+    assert some == one != any_
 
 
 @pytest.mark.parametrize("change", UNCHANGED)

@@ -393,15 +393,20 @@ def _unpickled(
     return Catalog(flags=found, **arguments)
 
 
+def _need_key(need: Need) -> tuple[object, ...]:
+    any_of, at_least = tuple(sorted(set(need.any_of))), need.at_least or 0
+    if not need.bits and not any_of:
+        # Any answer but 0 is one of at least 1, and at least 0 is any answer.
+        at_least = {None: 0, 0: -1, 1: 0}.get(need.at_least, at_least)
+    return need.capability, need.bits, any_of, at_least, need.optional
+
+
 def _request_key(request: Request) -> tuple[object, ...]:
     return (
         request.required,
         request.preferred,
         request.forbidden,
-        sorted(
-            (need.capability, need.bits, need.any_of, need.at_least or 0, need.optional)
-            for need in request.needs
-        ),
+        sorted(map(_need_key, request.needs)),
         str(request.prerequisites),
         str(request.until),
         str(request.scope),
