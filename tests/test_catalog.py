@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, cast
 
 import pytest
@@ -100,6 +101,26 @@ def test_the_kernels_full_name_of_a_capability_is_the_same_key(name: Capability)
     assert full == Catalog("t", Flag, {name: 234})
     assert full.digest == Catalog("t", Flag, {name: 234}).digest
     assert dict(full.capabilities) == {name.value: 234}
+
+
+class Numbered(str, Enum):  # noqa: UP042  # as users have them, and str() gives their own name
+    """Capabilities in an enum of the user's."""
+
+    FLAGS = "GUEST_MEMFD_FLAGS"
+
+
+def test_a_copy_of_a_catalog_has_the_same_capabilities() -> None:
+    """A prefix that is taken off anew in each copy would make one capability another."""
+    twice = Catalog("t", Flag, {"KVM_CAP_KVM_CAP_GUEST_MEMFD": 99})
+    for copy in (evolve(twice), cast("Catalog", pickle.loads(pickle.dumps(twice)))):  # noqa: S301
+        assert copy == twice
+        assert Capability.GUEST_MEMFD not in copy.capabilities
+
+
+def test_a_capability_of_another_enum_is_its_text() -> None:
+    """Not what str() makes of it: nobody would ask for Numbered.FLAGS."""
+    assert Catalog("t", Flag, {Numbered.FLAGS: 244}) == Catalog("t", Flag, {"GUEST_MEMFD_FLAGS": 244})
+    assert Need(Numbered.FLAGS) == Need("GUEST_MEMFD_FLAGS")
 
 
 def test_a_capability_by_both_of_its_names() -> None:

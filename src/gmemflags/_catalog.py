@@ -88,7 +88,10 @@ def capability_name(value: str) -> str:
         TypeError: ``value`` is not a str.
     """
     if isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # from outside
-        return str(value).removeprefix("KVM_CAP_")
+        given = str.__str__(value)  # the text of a member of another enum, not its name
+        name = given.removeprefix("KVM_CAP_")
+        # Once and no more, and copies go through here again.
+        return given if name.startswith("KVM_CAP_") else name
     raise TypeError(f"capabilities are wanted by their names, not {safe_repr(value)}")
 
 
