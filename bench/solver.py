@@ -78,7 +78,7 @@ def everyday() -> Figure:
     rules = [each for rule in MAINLINE.rules for each in rule.clauses(flags)]
     syscall = CDLL(None).syscall
     own = seconds(
-        lambda: solve(0, flags, [*whole_groups(0, [3], flags), *rules], [3], Budget()), 20_000
+        lambda: solve(0, flags, [*whole_groups(0, [3], flags, Budget()), *rules], [3], Budget()), 20_000
     )
     bare = seconds(lambda: syscall(39), 20_000)  # getpid on x86-64, and as short elsewhere
     return "solving mainline with one group / one bare syscall through ctypes", own / bare, None

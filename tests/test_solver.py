@@ -170,7 +170,7 @@ def test_all_64_bits() -> None:
 )
 def test_only_whole_groups(required: int, groups: list[int], masks: set[int]) -> None:
     """The required bits and whole groups, and no other bits, of the four that may be there."""
-    clauses = whole_groups(required, groups, 15)
+    clauses = whole_groups(required, groups, 15, Budget())
     found = {mask for mask in range(16) if possible(mask, mask, clauses, Budget())}
     assert {mask for mask in found if required & mask == required} == masks
 
@@ -178,7 +178,20 @@ def test_only_whole_groups(required: int, groups: list[int], masks: set[int]) ->
 def test_bits_of_the_same_groups_share_a_clause() -> None:
     """Three for 64 bits of which 32 are in one group, 16 in both, and 16 in none."""
     low, middle = MASK >> 16, MASK >> 32 & ~(MASK >> 48)
-    assert len(whole_groups(0, [low, middle], MASK)) == 3
+    assert len(whole_groups(0, [low, middle], MASK, Budget())) == 3
+
+
+def test_the_same_group_a_thousand_times_is_one_group() -> None:
+    """Its clause has one alternative, and a few steps are enough."""
+    budget = Budget(100)
+    assert whole_groups(0, [3, 6] * 1000, 7, budget) == whole_groups(0, [3, 6], 7, Budget())
+
+
+def test_many_groups_take_steps() -> None:
+    """Each of them is held against the sets of bits that the others have made."""
+    groups = [3 << number for number in range(63)]
+    with pytest.raises(OutOfSteps):
+        whole_groups(0, groups, MASK, Budget(1000))
 
 
 # --- conflicts ---------------------------------------------------------------------------------

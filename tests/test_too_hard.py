@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import combinations, permutations
 
 import pytest
+from attrs import evolve
 
 from gmemflags import (
     MAINLINE,
@@ -154,6 +155,18 @@ def test_what_became_of_a_group_may_stay_unsettled() -> None:
     assert answer.mask == 0
     assert {outcome.reason for outcome in answer.outcomes} == {Reason.UNSETTLED}
     assert answer.why(1 << 56).endswith(": the budget of steps ended before it was known why")
+
+
+def test_thousands_of_groups_are_within_the_budget() -> None:
+    """Each group that is not granted is weighed against all before it, as far as the steps go."""
+    groups = [0b011, *(0b110 | 1 << 8 + n % 20 for n in range(3000))]
+    tree = Catalog("t", flag_class({f"F{n}": 1 << n for n in range(31)}), MAINLINE.capabilities)
+    excludes = Excludes(0b001, 0b100, why="So.", source="test")
+    support = query(FakeBackend.narrow(0x7FFF_FFFF), evolve(tree, rules=[excludes]))
+    answer = resolve(support, Request(preferred=groups))
+    assert answer.mask == 0b011
+    reasons = [outcome.reason for outcome in answer.outcomes]
+    assert (reasons[-3000], reasons[-1]) == (Reason.OUTRANKED, Reason.UNSETTLED)
 
 
 def test_a_comparison_that_is_not_finished_is_not_safe() -> None:

@@ -192,7 +192,7 @@ def _best(negotiation: Negotiation, budget: Budget) -> int | None:
     clauses: list[Clause] = []
     if request.prerequisites is Prerequisites.REFUSE:
         may &= _named_by(request)
-        clauses = whole_groups(request.required, request.preferred, may)
+        clauses = whole_groups(request.required, request.preferred, may, budget)
     for rule in negotiation.rules:
         clauses += rule.clauses(may)
     budget.spend(len(clauses))
@@ -216,7 +216,7 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
     rules = negotiation.rules
     found: tuple[Reason, int, list[Clause]] | None = None
     try:
-        for reason, may, fixed in _extents(negotiation, must):
+        for reason, may, fixed in _extents(negotiation, must, budget):
             clauses = [*fixed, *(clause for rule in rules for clause in rule.clauses(may))]
             budget.spend(len(clauses))
             if possible(must, may, clauses, budget):
@@ -235,13 +235,15 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
     return Finding(reason, core_bits, tuple([rules[index] for index in indices]), None, minimal)
 
 
-def _extents(negotiation: Negotiation, must: int) -> Iterator[tuple[Reason, int, list[Clause]]]:
+def _extents(
+    negotiation: Negotiation, must: int, budget: Budget
+) -> Iterator[tuple[Reason, int, list[Clause]]]:
     support, request = negotiation.support, negotiation.request
     anyway = must | request.required
     usable, named = negotiation.usable | anyway, support.catalog.named
     if request.prerequisites is Prerequisites.REFUSE:
         asked = usable & (_named_by(request) | must)
-        groups = whole_groups(request.required, request.preferred, asked)
+        groups = whole_groups(request.required, request.preferred, asked, budget)
         yield Reason.MISSING_PREREQUISITE, asked, groups
     yield Reason.PREREQUISITE_FORBIDDEN, usable, []
     yield Reason.PREREQUISITE_UNSUPPORTED, support.mask & named | anyway, []
@@ -345,6 +347,7 @@ def _ungranted_group(
     # Why a group is not in the granted mask: beside the required bits, or because of higher ones.
     request = negotiation.request
     group = request.preferred[number]
+    budget.spend(number)  # for the groups before it
     found = _conflict(negotiation, request.required | group, budget)
     if found:
         return found.reason, found.rules

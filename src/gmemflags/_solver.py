@@ -98,23 +98,31 @@ def clause(when: int, every: int = 0, one: int = 0, any_of: Iterable[int] = ()) 
     return when, every, one, tuple(many)
 
 
-def whole_groups(required: int, groups: Sequence[int], may: int) -> list[Clause]:
+def whole_groups(
+    required: int, groups: Sequence[int], may: int, budget: Budget
+) -> list[Clause]:
     """The clauses that say: beyond the required bits, only whole groups.
 
     Args:
         required: The bits that may be there without any group.
         groups: Masks.
         may: The bits that a mask may have; no others are spoken of.
+        budget: A step for each set of bits that a group is held against.
+
+    Raises:
+        OutOfSteps: The budget is used up.
     """
     # Bits that are in the same groups share a clause.
-    shared: list[tuple[int, tuple[int, ...]]] = [(may & ~required, ())]
-    for group in groups:
+    shared: list[tuple[int, list[int]]] = [(may & ~required, [])]
+    for group in dict.fromkeys(groups):
+        budget.spend(len(shared))
         for index in range(len(shared)):
             some, containing = shared[index]
             if within := some & group:
-                shared[index] = within, (*containing, group)
                 if rest := some & ~group:
-                    shared.append((rest, containing))
+                    shared.append((rest, [*containing]))
+                shared[index] = within, containing
+                containing.append(group)
     return [
         clause(some, any_of=containing) if containing else clause(ALWAYS, absent(some))
         for some, containing in shared

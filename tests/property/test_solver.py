@@ -160,7 +160,7 @@ def test_the_order_of_clauses_never_matters(question: Question, random: Random) 
 @given(masks, st.lists(operands, max_size=5), masks)
 def test_only_whole_groups(required: int, groups: list[int], may: int) -> None:
     """The masks are those that are the required bits joined with whole groups."""
-    clauses = whole_groups(required, groups, may)
+    clauses = whole_groups(required, groups, may, Budget())
     question = Question(required & may, may, clauses, [])
     for mask in question.masks():
         joined = required & may
