@@ -15,6 +15,7 @@ from gmemflags import (
     FlagWord,
     Hosts,
     Need,
+    NegotiationTooHardError,
     Never,
     Profile,
     Refused,
@@ -442,6 +443,16 @@ def test_a_profile_in_the_names_of_another_tree() -> None:
     assert lint(evolve(TREE, profiles=[Profile("p", request, "A use.")])) == (
         "profile p calls FOO (bit 2, 0x4) QUX",
     )
+
+
+def test_rules_for_too_many_kinds_of_host() -> None:
+    """Every machine with every VM type under every rule: that ends with the budget."""
+    rules = [
+        Never(FOO, hosts=Hosts(machines=[f"m{number}"], vm_types=[number]), **SAID)
+        for number in range(200)
+    ]
+    with pytest.raises(NegotiationTooHardError):
+        linted(*rules)
 
 
 def test_a_catalog_without_a_name() -> None:

@@ -6,6 +6,7 @@ mask can hold. Every catalog that ships is clean.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from itertools import product
@@ -41,12 +42,12 @@ def lint(catalog: Catalog) -> tuple[str, ...]:
     ()
     """
     found = [*_name_faults(catalog), *_number_faults(catalog)]
-    for rule in dict.fromkeys(catalog.rules):
-        found += _rule_faults(rule, catalog)
+    for rule, times in Counter(catalog.rules).items():
+        found += _rule_faults(rule, times, catalog)
     found += _left_out(catalog)
     budget = Budget()
     try:
-        kinds = list(_kinds_of_host(catalog))
+        kinds = list(_kinds_of_host(catalog, budget))
         found += _host_faults(catalog, kinds, budget)
         found += _profile_faults(catalog, kinds, budget)
     except OutOfSteps:
@@ -100,7 +101,7 @@ def _left_out(catalog: Catalog) -> Iterator[str]:
             yield f"mainline's rule {text!r} (at {rule.stage}, {hosts}) is left out"
 
 
-def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
+def _rule_faults(rule: Rule, times: int, catalog: Catalog) -> Iterator[str]:
     what = f"rule {format_rule(rule, catalog)!r}"
     if not rule.why.strip():
         yield f"{what} has no why"
@@ -108,7 +109,7 @@ def _rule_faults(rule: Rule, catalog: Catalog) -> Iterator[str]:
         yield f"{what} has no source"
     if _is_empty(rule):
         yield f"{what} has an empty mask"
-    if catalog.rules.count(rule) > 1:
+    if times > 1:
         yield f"{what} is there twice"
     for machine in rule.hosts.machines:
         if architecture(machine) is None:
@@ -153,10 +154,11 @@ def _clauses(rules: Iterable[Rule], catalog: Catalog) -> list[Clause]:
     return [clause for rule in rules for clause in rule.clauses(catalog.named)]
 
 
-def _kinds_of_host(catalog: Catalog) -> Iterator[tuple[str, list[Rule]]]:
+def _kinds_of_host(catalog: Catalog, budget: Budget) -> Iterator[tuple[str, list[Rule]]]:
     # Each kind of host that the rules can tell apart: its name, and the rules that surely apply.
     machines: set[str | None] = {None, *(m for rule in catalog.rules for m in rule.hosts.machines)}
     vm_types: set[int | None] = {None, *(t for rule in catalog.rules for t in rule.hosts.vm_types)}
+    budget.spend(len(machines) * len(vm_types) * len(catalog.rules))
     for machine, vm_type in sorted(product(machines, vm_types), key=repr):
         rules = [rule for rule in catalog.rules if rule.hosts.include(machine, vm_type)]
         names = [quote(machine or "other machines")] if len(machines) > 1 else []
