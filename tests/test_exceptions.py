@@ -14,12 +14,14 @@ from gmemflags import (
     Catalog,
     CatalogError,
     FlagSyntaxError,
+    FlagWord,
     GmemFlagsError,
     GuestMemfdCreateError,
     GuestMemfdFlag,
     InconsistentAnswerError,
     InvalidMaskError,
     KvmUnavailableError,
+    Need,
     NegotiationError,
     NegotiationTooHardError,
     PoolError,
@@ -175,6 +177,14 @@ def test_a_long_name_is_cut() -> None:
     assert len(str(CatalogError("x" * 10_000, "it is odd"))) < 250
 
 
+def flag_class(members: object) -> Any:
+    """A flag class with an odd name."""
+    return cast("Any", FlagWord)(ODD, members)
+
+
+HOST = Support(answers={}, scope=Scope.VM, catalog=MAINLINE)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -189,8 +199,15 @@ def test_a_long_name_is_cut() -> None:
         lambda: Support(answers={}, scope=Scope.VM, catalog=MAINLINE).answer(ODD),
         lambda: Request(flag_names=cast("Any", [("X", ODD)])),
         lambda: Request(needs=cast("Any", [ODD])),
+        lambda: FlagWord("Flag", {ODD: 1, "X": 1}),
+        lambda: FlagWord("Flag", {ODD: 1, f"GUEST_MEMFD_FLAG_{ODD}": 2}),
+        lambda: Catalog("t", flag_class(()), {}),
+        lambda: HOST.state(flag_class({ODD: 1})(1)),
+        lambda: flag_class({ODD: 1})(1) | GuestMemfdFlag.INIT_SHARED,
+        lambda: GuestMemfdFlag.INIT_SHARED | flag_class({ODD: 1})(1),
+        lambda: Need("X", flag_class({ODD: 1, "X": 2})(3)),
     ],
-    ids=range(11),
+    ids=range(18),
 )
 def test_no_message_forges_a_line(make: Callable[[], Any]) -> None:
     """Wherever the text comes from."""

@@ -102,7 +102,7 @@ ANSWER_NAMES: dict[str, dict[int, str]] = {Capability.MEMORY_ATTRIBUTES.value: {
 def _answer_bits(value: int) -> int:
     if isinstance(value, FlagWord):
         raise InvalidMaskError(
-            f"{type(value).__name__}.{value.name or value}",
+            f"{quote(type(value).__name__)}.{quote(value.name or str(value))}",
             "an answer of another capability: flags are asked for by required=, not by a need",
         )
     return u64(value)
@@ -423,7 +423,7 @@ def _checked_flags(catalog: str, flags: object) -> type[FlagWord]:
     if not (isinstance(flags, type) and issubclass(flags, FlagWord)):
         raise CatalogError(catalog, f"flags is {given}, not a FlagWord class")
     if not flags.bit_names:
-        raise CatalogError(catalog, f"{flags.__name__} names no flag")
+        raise CatalogError(catalog, f"{quote(flags.__name__)} names no flag")
     for name in flags.bit_names.values():
         if not (name.isascii() and name.isidentifier() and name == name.upper()):
             raise CatalogError(catalog, f"flag {name!r} is not an identifier in ASCII capitals")

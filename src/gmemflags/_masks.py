@@ -185,7 +185,7 @@ def bit_called(bit: object, names: Mapping[int, str]) -> int:
     for _, name in names_of(bit):
         if names.get(value, name) != name:
             raise InvalidMaskError(
-                f"{type(bit).__name__}.{name} ({value:#x})",
+                f"{quote(type(bit).__name__)}.{quote(name)} ({value:#x})",
                 f"a flag of this catalog, which calls the bit {names[value]}",
             )
     return value
@@ -243,10 +243,10 @@ def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, s
         short = name.removeprefix(PREFIX)
         if value in found:
             raise InvalidMaskError(
-                f"{what} is a second name for a bit: it is {found[value]} already"
+                f"{what} is a second name for a bit: it is {quote(found[value])} already"
             )
         if short in found.values():
-            raise InvalidMaskError(f"{what} is a second bit called {short}")
+            raise InvalidMaskError(f"{what} is a second bit called {quote(short)}")
         found[value] = short
     return dict(sorted(found.items()))
 
@@ -313,8 +313,8 @@ def _operand(kind: FlagWordType, other: int) -> int:
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:
                 raise InvalidMaskError(
-                    f"{type(other).__name__}.{name} ({bit:#x})",
-                    f"a flag of {kind.__name__}: take both from one class",
+                    f"{quote(type(other).__name__)}.{quote(name)} ({bit:#x})",
+                    f"a flag of {quote(kind.__name__)}: take both from one class",
                 )
     return other
 

@@ -37,6 +37,16 @@ def guest(kind: type[Kvm | Vm], fd: int) -> Kvm | Vm:
 
 
 @kinds
+def test_a_path_cannot_forge_a_line_of_a_repr(kind: type[Kvm | Vm]) -> None:
+    """A warning prints it, and so does the error of a copy."""
+    opened = kind(-1, "/dev/\nkvm\x1b[2J", HostFacts(), owned=False)
+    assert repr(opened).isprintable()
+    with pytest.raises(TypeError) as caught:
+        pickle.dumps(opened)
+    assert str(caught.value).isprintable()
+
+
+@kinds
 def test_leaving_the_block_closes(kind: type[Kvm | Vm]) -> None:
     """As with any file."""
     with owner(kind) as opened:

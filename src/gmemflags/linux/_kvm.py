@@ -149,7 +149,7 @@ class Descriptor(Backend):
             warn(text, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._origin}, descriptor {self._fd}>"
+        return f"<{type(self).__name__} {quote(self._origin)}, descriptor {self._fd}>"
 
 
 def caller(descriptor: Descriptor) -> Ioctl:
