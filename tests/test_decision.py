@@ -444,8 +444,15 @@ def test_a_bit_whose_group_has_an_unsupported_bit(prerequisites: Prerequisites) 
     answer = resolve(host(FOO | BAZ), request)
     assert answer.mask == BAZ
     assert answer.outcomes[0].reason is Reason.GROUP_NOT_GRANTED
-    assert answer.why(FOO).endswith("no group with it can be granted as a whole")
+    assert answer.why(FOO).endswith("no group with it was granted")
     assert of_group(answer.outcomes, FOO | BAR).reason is Reason.UNSUPPORTED
+
+
+def test_a_bit_whose_group_could_be_granted_by_itself() -> None:
+    """BAR goes with all that was granted; only its group does not, and nothing else is said."""
+    answer = resolve(host(ALL, Excludes(FOO, BAZ, **SAID)), Request(preferred=[BAZ, FOO | BAR]))
+    assert of_group(answer.outcomes, FOO | BAR).reason is Reason.OUTRANKED
+    assert answer.why(BAR).endswith("is supported, but no group with it was granted")
 
 
 @pytest.mark.parametrize("prerequisites", Prerequisites)

@@ -386,7 +386,7 @@ def _fate_message(verdict: Verdict, fate: Fate) -> str:
         case Reason.UNSETTLED:
             return f"{what} is not granted: the budget of steps ended before it was known why"
         case Reason.GROUP_NOT_GRANTED:
-            return f"{what} is supported, but no group with it can be granted as a whole"
+            return f"{what} is supported, but no group with it was granted"
         case Reason.REQUEST_REFUSED:
             first = _short_message(negotiation, verdict.findings[0])
             return f"{what} is supported, but the request was refused: {first}"
