@@ -169,6 +169,22 @@ def test_thousands_of_groups_are_within_the_budget() -> None:
     assert (reasons[-3000], reasons[-1]) == (Reason.OUTRANKED, Reason.UNSETTLED)
 
 
+def test_alternatives_count_when_clauses_are_made() -> None:
+    """A rule of 300,000 alternatives of one bit is one clause, and is made for every question."""
+    rules = [
+        Requires(1 << n, any_of=[1 << k % 31 for k in range(10_000)], why="So.", source="test")
+        for n in range(30)
+    ]
+    flags = flag_class({f"F{n}": 1 << n for n in range(31)})
+    support = query(
+        FakeBackend.narrow(0x7FFF_FFFF), Catalog("t", flags, MAINLINE.capabilities, rules)
+    )
+    assert decide(support, Request(required=1 << 30)).mask == 1 << 30
+    with pytest.raises(NegotiationTooHardError):
+        decide(support, Request(required=1 << 30), 200_000)
+    assert "too hard" in compare(support, support).doubts[-1]
+
+
 def test_a_comparison_that_is_not_finished_is_not_safe() -> None:
     """What the rules of a host rule out was not found out for every flag."""
     hard = pigeons()

@@ -7,7 +7,7 @@ Sentences are made in ``_explain.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from attrs import evolve
@@ -193,10 +193,20 @@ def _best(negotiation: Negotiation, budget: Budget) -> int | None:
     if request.prerequisites is Prerequisites.REFUSE:
         may &= _named_by(request)
         clauses = whole_groups(request.required, request.preferred, may, budget)
-    for rule in negotiation.rules:
-        clauses += rule.clauses(may)
-    budget.spend(len(clauses))
+    for made in clauses_of(negotiation.rules, may, budget):
+        clauses += made
     return solve(request.required, may, clauses, request.preferred, budget)
+
+
+def clauses_of(rules: Iterable[Rule], may: int, budget: Budget) -> Iterator[list[Clause]]:
+    """The clauses of each rule; a step for each, or for each of its alternatives.
+
+    Raises:
+        OutOfSteps: The budget ended.
+    """
+    for rule in rules:
+        budget.spend(max(1, len(rule.operands) - 2))
+        yield rule.clauses(may)
 
 
 def _named_by(request: Request) -> int:
@@ -217,8 +227,8 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
     found: tuple[Reason, int, list[Clause]] | None = None
     try:
         for reason, may, fixed in _extents(negotiation, must, budget):
-            clauses = [*fixed, *(clause for rule in rules for clause in rule.clauses(may))]
-            budget.spend(len(clauses))
+            made = clauses_of(rules, may, budget)
+            clauses = [*fixed, *(clause for some in made for clause in some)]
             if possible(must, may, clauses, budget):
                 break
             found = reason, may, fixed
@@ -230,7 +240,7 @@ def _conflict(negotiation: Negotiation, must: int, budget: Budget) -> Finding | 
     if found is None:
         return None
     reason, may, fixed = found
-    parts = [rule.clauses(may) for rule in rules]
+    parts = [rule.clauses(may) for rule in rules]  # as they were made for the last question
     core_bits, indices, minimal = core(must, may, fixed, parts, budget)
     return Finding(reason, core_bits, tuple([rules[index] for index in indices]), None, minimal)
 

@@ -13,6 +13,7 @@ from itertools import product
 from unicodedata import normalize
 
 from gmemflags._catalog import Catalog
+from gmemflags._decision import clauses_of
 from gmemflags._exceptions import NegotiationTooHardError, quote
 from gmemflags._format import describe, describe_mask, format_hosts, format_rule
 from gmemflags._mainline import AS_OF, LAST_NUMBER, MAINLINE, SHIPPED, TAKEN
@@ -140,9 +141,9 @@ def _host_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[str
     holdable = 0
     for where, rules in kinds:
         bound = [rule for rule in rules if rule.stage <= Stage.BIND]  # later, 0 is of no use anyway
-        if not possible(0, catalog.named, _clauses(bound, catalog), budget):
+        if not possible(0, catalog.named, _clauses(bound, catalog, budget), budget):
             yield f"no mask can be bound on {where}"
-        clauses = _clauses(rules, catalog)
+        clauses = _clauses(rules, catalog, budget)
         for bit in bits(catalog.named & ~holdable):
             if possible(bit, catalog.named, clauses, budget):
                 holdable |= bit
@@ -150,8 +151,8 @@ def _host_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[str
         yield f"no mask can hold {describe(bit, catalog)}"
 
 
-def _clauses(rules: Iterable[Rule], catalog: Catalog) -> list[Clause]:
-    return [clause for rule in rules for clause in rule.clauses(catalog.named)]
+def _clauses(rules: Iterable[Rule], catalog: Catalog, budget: Budget) -> list[Clause]:
+    return [clause for some in clauses_of(rules, catalog.named, budget) for clause in some]
 
 
 def _kinds_of_host(catalog: Catalog, budget: Budget) -> Iterator[tuple[str, list[Rule]]]:
@@ -182,6 +183,6 @@ def _profile_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[
         may = catalog.named & ~request.forbidden
         required = request.required & catalog.named
         if required & ~may or all(
-            not possible(required, may, _clauses(rules, catalog), budget) for _, rules in kinds
+            not possible(required, may, _clauses(rules, catalog, budget), budget) for _, rules in kinds
         ):
             yield f"profile {quote(name)} asks for what no mask can hold"
