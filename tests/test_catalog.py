@@ -119,7 +119,9 @@ def test_a_copy_of_a_catalog_has_the_same_capabilities() -> None:
 
 def test_a_capability_of_another_enum_is_its_text() -> None:
     """Not what str() makes of it: nobody would ask for Numbered.FLAGS."""
-    assert Catalog("t", Flag, {Numbered.FLAGS: 244}) == Catalog("t", Flag, {"GUEST_MEMFD_FLAGS": 244})
+    assert Catalog("t", Flag, {Numbered.FLAGS: 244}) == Catalog(
+        "t", Flag, {"GUEST_MEMFD_FLAGS": 244}
+    )
     assert Need(Numbered.FLAGS) == Need("GUEST_MEMFD_FLAGS")
 
 

@@ -183,6 +183,7 @@ def _profile_faults(catalog: Catalog, kinds: Kinds, budget: Budget) -> Iterator[
         may = catalog.named & ~request.forbidden
         required = request.required & catalog.named
         if required & ~may or all(
-            not possible(required, may, _clauses(rules, catalog, budget), budget) for _, rules in kinds
+            not possible(required, may, _clauses(rules, catalog, budget), budget)
+            for _, rules in kinds
         ):
             yield f"profile {quote(name)} asks for what no mask can hold"

@@ -98,9 +98,7 @@ def clause(when: int, every: int = 0, one: int = 0, any_of: Iterable[int] = ()) 
     return when, every, one, tuple(many)
 
 
-def whole_groups(
-    required: int, groups: Sequence[int], may: int, budget: Budget
-) -> list[Clause]:
+def whole_groups(required: int, groups: Sequence[int], may: int, budget: Budget) -> list[Clause]:
     """The clauses that say: beyond the required bits, only whole groups.
 
     Args:
