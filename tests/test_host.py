@@ -475,6 +475,24 @@ def test_under_a_tree_that_renumbers_another_capability() -> None:
     assert support.mask == 3
 
 
+@pytest.mark.parametrize("number", [244, 999])
+def test_two_answers_to_one_capability(number: int) -> None:
+    """Which of them would count depended on their order."""
+    unused = [Answer("GUEST_MEMFD_FLAGS", 244, 1), Answer("GUEST_MEMFD_FLAGS", number, 3)]
+    bare = Catalog("bare", GuestMemfdFlag, {"X": 9})
+    with pytest.raises(ValueError, match="GUEST_MEMFD_FLAGS is answered twice"):
+        Support(answers={}, scope=Scope.VM, catalog=bare, unused=unused)
+
+
+def test_under_a_tree_whose_flags_could_not_be_asked() -> None:
+    """An error is not an answer: the host has to be queried again."""
+    unused = [Answer("GUEST_MEMFD", 234, 1), Answer("GUEST_MEMFD_FLAGS", 244, None, 22)]
+    bare = Catalog("bare", GuestMemfdFlag, {"X": 9})
+    support = Support(answers={}, scope=Scope.VM, catalog=bare, unused=unused)
+    with pytest.raises(CatalogError, match="query it again"):
+        support.under(MAINLINE)
+
+
 def test_under_back_and_forth_keeps_every_answer() -> None:
     """What one tree cannot read is kept for the next one, with its number."""
     support = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), WITH_HI)

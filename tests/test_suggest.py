@@ -169,6 +169,16 @@ def test_one_minimal_set() -> None:
     ]
 
 
+def test_a_minimal_set_keeps_what_was_asked_for() -> None:
+    """What is missing is added, where memory that nobody can touch would do as well."""
+    (together,) = resolve(dev_kvm(3), Request(required=1)).suggestions
+    assert changes(together).split("; ") == [
+        "allow prerequisites to be added",
+        "ask for an upper bound only (system scope)",
+    ]
+    assert (together.mask, together.request.until) == (3, Stage.ACCESS)
+
+
 def test_each_of_a_minimal_set_is_needed() -> None:
     """Without any one of its changes the request is refused."""
     support = dev_kvm(BAR | BAZ, tree(Always(FOO, stage=Stage.BIND, **SAID)))

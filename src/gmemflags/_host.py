@@ -210,10 +210,12 @@ def _check_others(support: Support) -> None:
         known = catalog.flags.bit_names.get(bit)
         if known is not None and known != name:
             raise CatalogError(catalog.name, _other_name(bit, known, name, support.origin))
+    seen = {*support.answers, *support.errors} if support.unused else set[str]()
     for answer in support.unused:
         name, number = answer.capability, answer.number
-        if name in support.answers or name in support.errors:
+        if name in seen:
             raise ValueError(f"{quote(name)} is answered twice")
+        seen.add(name)
         if name in _ENUMERATING and catalog.capabilities.get(name) is not None:
             raise CatalogError(catalog.name, _other_number(catalog, name, number, support.origin))
 
@@ -285,7 +287,7 @@ class Support:
             calls otherwise than ``other_names``, or flags enumerated by another number.
         TypeError: A field of another type.
         ValueError: An error and an answer to one capability, or an error of one that enumerates
-            flags; a VM type at system scope.
+            flags; two answers to one capability; a VM type at system scope.
 
     >>> from gmemflags import query
     >>> from gmemflags.testing import FakeBackend
@@ -406,11 +408,11 @@ class Support:
             CatalogError: That tree gives a listed bit another name, or enumerates flags by a
                 number which this host was never asked: query the host again under it.
         """
-        asked = {answer.capability: answer.number for answer in self.all_answers}
+        answered = {a.capability: a.number for a in self.all_answers if a.raw is not None}
         for name in _ENUMERATING:
             number = catalog.capabilities.get(name)
-            if number is not None and asked.get(name) != number:
-                problem = _other_number(catalog, name, asked.get(name), self.origin)
+            if number is not None and answered.get(name) != number:
+                problem = _other_number(catalog, name, answered.get(name), self.origin)
                 raise CatalogError(catalog.name, problem)
         return support_of(
             self.all_answers,

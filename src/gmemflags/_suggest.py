@@ -78,7 +78,7 @@ def _minimal(
     # Start from all changes together and leave out what can be left out.
     best = _tried(support, request, changes, budget)
     kept = list(changes)
-    for change in changes if best else ():
+    for change in reversed(changes) if best else ():
         without = [other for other in kept if other is not change]
         shorter = _tried(support, request, without, budget)
         if shorter:
