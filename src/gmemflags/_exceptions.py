@@ -14,8 +14,8 @@ Resolution is defined beside that class.
 
 from __future__ import annotations
 
+import errno as errnos
 from enum import StrEnum
-from errno import EACCES, EBADF, EIO, ENOSYS, ENOTTY, EPERM
 
 
 def safe_repr(value: object) -> str:
@@ -56,8 +56,7 @@ class InvalidMaskError(GmemFlagsError, ValueError):
 
     def __init__(self, value: str, needed: str = "") -> None:
         super().__init__(value, needed)
-        self.value = value
-        self.needed = needed
+        self.value, self.needed = value, needed
 
     def __str__(self) -> str:
         # Since Python 3.12 EnumType makes an error in a class body anew, from its text alone.
@@ -65,21 +64,15 @@ class InvalidMaskError(GmemFlagsError, ValueError):
 
 
 class FlagSyntaxError(GmemFlagsError, ValueError):
-    """A text does not name flags.
+    """A text does not name flags: the problem is at ``position``, an index of the whole text.
 
-    Args:
-        text: The whole text.
-        position: The index of the fault in ``text``.
-        problem: What is wrong there.
-        nearest: The closest known name, or None.
+    ``nearest`` is the closest known name, or None.
     """
 
     def __init__(self, text: str, position: int, problem: str, nearest: str | None = None) -> None:
         super().__init__(text, position, problem, nearest)
-        self.text = text
-        self.position = position
-        self.problem = problem
-        self.nearest = nearest
+        self.text, self.position = text, position
+        self.problem, self.nearest = problem, nearest
 
     def __str__(self) -> str:
         window = self.text[max(0, self.position - 40) : self.position + 40]
@@ -89,51 +82,33 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
 
 
 class CatalogError(GmemFlagsError, ValueError):
-    """A catalog contradicts itself, or cannot read the answers that it is given.
-
-    Args:
-        catalog: The name of the catalog.
-        problem: The sentence.
-    """
+    """A catalog, told by its name, contradicts itself or cannot read the answers given to it."""
 
     def __init__(self, catalog: str, problem: str) -> None:
         super().__init__(catalog, problem)
-        self.catalog = catalog
-        self.problem = problem
+        self.catalog, self.problem = catalog, problem
 
     def __str__(self) -> str:
         return f"catalog {quote(self.catalog)}: {self.problem}"
 
 
 class RecordError(GmemFlagsError, ValueError):
-    """A document is not a record.
-
-    Args:
-        path: Where the fault is inside the document.
-        problem: What it is.
-    """
+    """A document is not a record: the path inside it, and the problem there."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+        self.path, self.problem = path, problem
 
     def __str__(self) -> str:
         return f"at {self.path}: {self.problem}"
 
 
 class PoolError(GmemFlagsError, ValueError):
-    """Hosts that cannot be one pool, or none at all.
-
-    Args:
-        origin: The host that differs from the others; empty if there is no host.
-        problem: How it differs.
-    """
+    """Hosts that cannot be one pool, or none at all: then the origin of the odd one is empty."""
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(origin, problem)
-        self.origin = origin
-        self.problem = problem
+        self.origin, self.problem = origin, problem
 
     def __str__(self) -> str:
         return f"{quote(self.origin)} {self.problem}" if self.origin else self.problem
@@ -142,15 +117,12 @@ class PoolError(GmemFlagsError, ValueError):
 class NegotiationTooHardError(GmemFlagsError):
     """The rules of a catalog are too hard to solve for this request; neither a yes nor a no.
 
-    Args:
-        catalog: The name of the catalog.
-        steps: The budget of steps that was used up.
+    ``catalog`` is its name, and ``steps`` the budget of steps that was used up.
     """
 
     def __init__(self, catalog: str, steps: int) -> None:
         super().__init__(catalog, steps)
-        self.catalog = catalog
-        self.steps = steps
+        self.catalog, self.steps = catalog, steps
 
     def __str__(self) -> str:
         return (
@@ -162,19 +134,13 @@ class NegotiationTooHardError(GmemFlagsError):
 class InconsistentAnswerError(GmemFlagsError):
     """A host gave an answer that no kernel gives, or that contradicts itself.
 
-    Args:
-        capability: The name of the capability.
-        raw: The answer, a C long.
-        problem: Why it cannot be read.
-        origin: Who answered.
+    ``raw`` is the C long that ``origin`` answered, and ``problem`` says why it cannot be read.
     """
 
     def __init__(self, capability: str, raw: object, problem: str, origin: str) -> None:
         super().__init__(capability, raw, problem, origin)
-        self.capability = capability
-        self.raw = raw
-        self.problem = problem
-        self.origin = origin
+        self.capability, self.raw = capability, raw
+        self.problem, self.origin = problem, origin
 
     def __str__(self) -> str:
         return (
@@ -198,31 +164,53 @@ class Unavailable(StrEnum):
     """Something else, see the errno."""
 
 
-_REMEDY = {
+REMEDIES = {
     Unavailable.NO_DEVICE: "load the KVM module (kvm_intel, kvm_amd), or enable virtualization",
     Unavailable.NO_PERMISSION: "join the group that owns the device (often kvm), or change its ACL",
     Unavailable.NOT_KVM: "give the path of the KVM device, or an open descriptor of that kind",
     Unavailable.NO_VM: "ask for a VM type that KVM_CAP_VM_TYPES lists; type 0 is the default",
     Unavailable.FAILED: "the cause lies outside KVM: see the errno",
 }
-_MEANING = {
-    EIO: "; EIO on a VM descriptor means that another process than the VM's creator asks"
-    " (after a fork, say), or that the VM is dead",
-    EBADF: "; the descriptor is closed, or was never one",
-    ENOTTY: "; the descriptor is not a KVM device or VM",
+"""What is generally done for a reason."""
+
+DENIED = frozenset((errnos.EACCES, errnos.EPERM, errnos.ENOSYS))
+"""What a security module or a seccomp filter makes of a call."""
+ERRNO_MEANINGS = {
     **dict.fromkeys(
-        (EPERM, EACCES, ENOSYS),
-        "; a seccomp filter or a security module (SELinux, say) denies the call: allow it",
+        DENIED,
+        "a seccomp filter or a security module (SELinux, say) denies the call: allow it;"
+        " the audit log may name it",
     ),
+    errnos.EBADF: "the descriptor is closed, or was never one",
+    errnos.EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
+    " use it in the process that made it",
+    errnos.EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE, or close some",
+    errnos.ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
+    errnos.ENOMEM: "the kernel has no memory for it: free some, or see the limits of the control"
+    " group",
+    errnos.ENOTTY: "the descriptor is not a KVM device or VM",
 }
+"""What an errno of a KVM ioctl means, unless a call says more."""
+
+
+def told(error: OSError) -> tuple[int, str]:
+    """Errno and text of an error; 0 if it has no number."""
+    return error.errno or 0, error.strerror or ""
+
+
+def sentence(error: OSError, what: str, meaning: str, note: str = "") -> str:
+    """What failed, the kernel's text, the number, and what it means here."""
+    number = f"errno {error.errno}" if error.errno else "no errno"
+    said = f"{what}: {quote(error.strerror or '')} ({number}{note})"
+    return f"{said}; {meaning}" if meaning else said
 
 
 class KvmUnavailableError(GmemFlagsError, OSError):
     """No KVM device or VM could be had.
 
     Args:
-        errno: The kernel's error number; 0 if there is none, and ``strerror`` says what happened.
-        strerror: Its text.
+        errno: The kernel's error number; 0 if there is none.
+        strerror: Its text; without a number it says what happened.
         what: The device, descriptor or VM.
         reason: Why, as an enum.
         remedy: What to do about it, in one line; "" for what is generally done for that reason.
@@ -250,36 +238,24 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         time: int | None = None,
     ) -> None:
         super().__init__(errno, strerror)
-        self.what = what
-        self.reason = reason
-        self.remedy = remedy or _REMEDY[reason]
-        self.name = name
-        self.time = time
+        self.what, self.reason, self.name, self.time = what, reason, name, time
+        self.remedy = remedy or REMEDIES[reason]
 
     def __str__(self) -> str:
-        meaning = _MEANING[EBADF] if self.errno == EBADF else ""
-        told = f"errno {self.errno}" if self.errno else "no errno"
-        return f"{quote(self.what)}: {quote(self.strerror or '')} ({told}, {self.reason}){meaning}"
+        meaning = ERRNO_MEANINGS[errnos.EBADF] if self.errno == errnos.EBADF else ""
+        return sentence(self, quote(self.what), meaning, f", {self.reason}")
 
 
 class CapabilityQueryError(GmemFlagsError, OSError):
-    """KVM_CHECK_EXTENSION failed, so nothing is known.
+    """KVM_CHECK_EXTENSION failed for the capability ``number``, so nothing is known.
 
-    Args:
-        errno: The kernel's error number; 0 if there is none, and ``strerror`` says what happened.
-        strerror: Its text.
-        number: The number of the capability.
-        origin: Who was asked.
+    ``errno`` is 0 if the kernel gave none, and ``strerror`` then says what happened.
     """
 
     def __init__(self, errno: int, strerror: str, number: int = 0, origin: str = "") -> None:
         super().__init__(errno, strerror)
-        self.number = number
-        self.origin = origin
+        self.number, self.origin = number, origin
 
     def __str__(self) -> str:
-        told = f"errno {self.errno}" if self.errno else "no errno"
-        return (
-            f"{quote(self.origin)} did not answer KVM_CHECK_EXTENSION({self.number}):"
-            f" {quote(self.strerror or '')} ({told}){_MEANING.get(self.errno or 0, '')}"
-        )
+        what = f"{quote(self.origin)} did not answer KVM_CHECK_EXTENSION({self.number})"
+        return sentence(self, what, ERRNO_MEANINGS.get(self.errno or 0, ""))

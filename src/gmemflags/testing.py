@@ -18,10 +18,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from errno import EBADF, EINVAL
-from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
-from attrs import field, frozen
+from attrs import frozen
 
 from gmemflags import _mainline as uapi
 from gmemflags._catalog import Catalog, Scope, capability_name
@@ -34,6 +33,7 @@ from gmemflags._exceptions import (
     KvmUnavailableError,
     Unavailable,
     safe_repr,
+    told,
 )
 from gmemflags._host import Backend, HostFacts, query
 from gmemflags._mainline import MAINLINE
@@ -45,29 +45,21 @@ from gmemflags._values import frozen_mapping
 __all__ = ["FakeBackend", "FakeOptions", "FakeVm", "KnownHost", "hosts"]
 
 # What a default x86-64 VM on Linux 6.18 answers besides its flags.
-_DEFAULT = {
-    uapi.KVM_CAP_USER_MEMORY2: 1,
-    uapi.KVM_CAP_GUEST_MEMFD: 1,
-    uapi.KVM_CAP_VM_TYPES: 1,
-}
+_DEFAULT = {uapi.KVM_CAP_USER_MEMORY2: 1, uapi.KVM_CAP_GUEST_MEMFD: 1, uapi.KVM_CAP_VM_TYPES: 1}
+_FLAGS = uapi.KVM_CAP_GUEST_MEMFD_FLAGS
 
 
 class FakeOptions(TypedDict, total=False):
     """What every constructor of a fake takes besides its answers, see :class:`FakeBackend`."""
 
     scope: Scope
-    """Whether it answers like /dev/kvm or like a VM."""
+    """Whether it answers like /dev/kvm or like a VM, which is the default."""
     host: HostFacts | None
-    """The facts."""
+    """The facts; by default those of an x86-64 host, and of a VM of type 0 at VM scope."""
     origin: str
     """Who answers, as text."""
     catalog: Catalog
     """The tree that numbers the names in the answers."""
-
-
-def _default_host(scope: Scope) -> HostFacts:
-    vm_type = 0 if scope is Scope.VM else None
-    return HostFacts(kernel="6.18.0", machine="x86_64", vm_type=vm_type)
 
 
 def _signed(value: int, width: int) -> int:
@@ -91,13 +83,8 @@ def _number(capability: int | str, catalog: Catalog) -> int:
 class FakeBackend(Backend):
     """A backend that answers from a table, like a kernel: what is not in it answers 0.
 
-    Args:
-        answers: By capability, by its number or its name: the C long to return, or an OSError to
-            fail with.
-        scope: Whether it answers like /dev/kvm or like a VM.
-        host: The facts; by default those of an x86-64 host, and of a VM of type 0 at VM scope.
-        origin: Who answers, as text.
-        catalog: The tree that numbers the names in ``answers``.
+    The table has, by a capability's number or name, the C long to return, or an OSError to fail
+    with. The other arguments are those of :class:`FakeOptions`.
 
     Raises:
         TypeError: An answer by anything else: it would never be given.
@@ -108,6 +95,8 @@ class FakeBackend(Backend):
     >>> query(FakeBackend({"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 3})).guest_memfd
     True
     """
+
+    _gone: OSError | None = None  # what each question fails with, if set
 
     def __init__(
         self,
@@ -124,9 +113,9 @@ class FakeBackend(Backend):
         self.asked: list[int] = []
         """Every number that was asked, in order."""
         self.catalog = catalog
-        self._scope = scope
-        self._host = _default_host(scope) if host is None else host
-        self._origin = origin
+        vm_type = 0 if scope is Scope.VM else None
+        self._host = host or HostFacts(kernel="6.18.0", machine="x86_64", vm_type=vm_type)
+        self._scope, self._origin = scope, origin
         if scope is Scope.SYSTEM and self._host.vm_type is not None:
             raise ValueError("a backend of system scope has no VM type")
 
@@ -148,27 +137,18 @@ class FakeBackend(Backend):
     def check_extension(self, number: int) -> int:
         """The answer of the table.
 
-        Args:
-            number: The number of the capability.
-
         Raises:
-            CapabilityQueryError: The table has an OSError.
+            CapabilityQueryError: The table has an OSError, or this is a VM that is closed.
         """
         self.asked.append(number)
-        answer = self.answers.get(number, 0)
+        answer = self._gone or self.answers.get(number, 0)
         if isinstance(answer, OSError):
-            raise CapabilityQueryError(
-                answer.errno or 0, answer.strerror or "", number, self._origin
-            ) from answer
+            raise CapabilityQueryError(*told(answer), number, self._origin) from answer
         return answer
 
     @classmethod
     def narrow(cls, flags: int, **options: Unpack[FakeOptions]) -> Self:
         """A host of today: ``flags``, a word, through a C int, with bit 31 sign-extended.
-
-        Args:
-            flags: The mask, a word.
-            options: As for the class.
 
         Raises:
             InvalidMaskError: ``flags`` is not a word.
@@ -176,22 +156,17 @@ class FakeBackend(Backend):
         word = u64(flags)
         if word > WORD:
             raise InvalidMaskError(f"{word:#x}", "a word: an int in [0, 2**32) is needed")
-        return cls(_DEFAULT | {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(word, 32)}, **options)
+        return cls(_DEFAULT | {_FLAGS: _signed(word, 32)}, **options)
 
     @classmethod
     def split(cls, flags: int, *, flags_hi: int, **options: Unpack[FakeOptions]) -> Self:
-        """A host with FLAGS and FLAGS_HI, a word each.
-
-        Args:
-            flags: The mask.
-            flags_hi: The number of FLAGS_HI.
-            options: As for the class.
+        """A host with FLAGS, and with FLAGS_HI by the number ``flags_hi``, a word each.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
-        low, high = u64(flags) & WORD, u64(flags) >> 32
-        words = {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(low, 32), flags_hi: _signed(high, 32)}
+        high, low = divmod(u64(flags), 1 << 32)
+        words = {_FLAGS: _signed(low, 32), flags_hi: _signed(high, 32)}
         return cls(_DEFAULT | words, **options)
 
     @classmethod
@@ -200,14 +175,10 @@ class FakeBackend(Backend):
 
         It cannot be told from a host with a word while none of bits 63:32 is set.
 
-        Args:
-            flags: The mask.
-            options: As for the class.
-
         Raises:
             InvalidMaskError: ``flags`` is not a mask.
         """
-        return cls(_DEFAULT | {uapi.KVM_CAP_GUEST_MEMFD_FLAGS: _signed(u64(flags), 64)}, **options)
+        return cls(_DEFAULT | {_FLAGS: _signed(u64(flags), 64)}, **options)
 
 
 class FakeVm(FakeBackend, VmBackend):
@@ -218,12 +189,8 @@ class FakeVm(FakeBackend, VmBackend):
 
     A context manager, as the real one; once it is closed, every call fails with EBADF.
 
-    Args:
-        answers: As for :class:`FakeBackend`.
-        options: The same; the rules of ``catalog`` are played, and the scope is that of a VM.
-
     Raises:
-        TypeError: An answer by anything else.
+        TypeError: As for :class:`FakeBackend`, which takes the same.
         ValueError: System scope: /dev/kvm makes no files.
 
     >>> from gmemflags import MAINLINE, negotiate, query
@@ -245,39 +212,23 @@ class FakeVm(FakeBackend, VmBackend):
         """Size and mask of every file that was made, in order."""
         self.failure: OSError | None = None
         """What every creation fails with, if set: ``OSError(EMFILE, "...")``, say."""
-        self._closed = False
 
     def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
         """See :meth:`gmemflags.VmBackend.create_guest_memfd`."""
         return create(self, size, flags, lambda mask: self._memfd(size, mask))
 
-    def check_extension(self, number: int) -> int:
-        """The answer of the table.
-
-        Raises:
-            CapabilityQueryError: The table has an OSError, or the VM is closed.
-        """
-        if self._closed:
-            self.asked.append(number)
-            raise CapabilityQueryError(EBADF, os.strerror(EBADF), number, self._origin)
-        return super().check_extension(number)
-
     def close(self) -> None:
         """End it, as closing its descriptor ends a real VM; may be called again."""
-        self._closed = True
+        self._gone = OSError(EBADF, os.strerror(EBADF))
 
     def _memfd(self, size: int, mask: int) -> int:
-        failure = OSError(EBADF, os.strerror(EBADF)) if self._closed else self.failure
-        if failure is not None:
+        failure = self._gone or self.failure
+        if failure:
             raise failure
         if not self._takes(mask):
             raise OSError(EINVAL, os.strerror(EINVAL))
         fd = os.memfd_create("fake guest_memfd")
-        try:
-            os.truncate(fd, size)
-        except BaseException:
-            os.close(fd)
-            raise
+        os.truncate(fd, size)
         self.created.append((size, mask))
         return fd
 
@@ -297,21 +248,8 @@ class FakeVm(FakeBackend, VmBackend):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _fixed(answers: Mapping[int, int]) -> Mapping[int, int]:
-    return frozen_mapping(answers)
-
-
-def _fixed_each(types: Mapping[int, Mapping[int, int]]) -> Mapping[int, Mapping[int, int]]:
-    return frozen_mapping({vm_type: frozen_mapping(answers) for vm_type, answers in types.items()})
 
 
 @frozen(kw_only=True)
@@ -333,8 +271,8 @@ class KnownHost:
     source: str
     kernel: str
     machine: str
-    on_system: Mapping[int, int] = field(converter=_fixed)
-    on_vm: Mapping[int, Mapping[int, int]] = field(converter=_fixed_each)
+    on_system: Mapping[int, int]
+    on_vm: Mapping[int, Mapping[int, int]]
 
     @property
     def how(self) -> str:
@@ -350,9 +288,6 @@ class KnownHost:
 
     def vm(self, vm_type: int = 0) -> FakeVm:
         """A VM of ``vm_type``, which makes files.
-
-        Args:
-            vm_type: One of those in ``on_vm``.
 
         Raises:
             KvmUnavailableError: The host makes no VM of that type.
@@ -382,86 +317,55 @@ _FIRECRACKER = (
     ' "Direct Map Removal Support for guest_memfd", v12, 10 Apr 2026; their names are in'
     " --catalog firecracker-secret-free"
 )
-
-
-# 231 USER_MEMORY2, 233 MEMORY_ATTRIBUTES, 234 GUEST_MEMFD, 235 VM_TYPES, 244 GUEST_MEMFD_FLAGS
-_NO_KVM_6_8 = {231: 0, 233: 0, 234: 0, 235: 0, 244: 0}
-_X86_6_18 = {231: 1, 233: 0, 234: 1, 235: 1, 244: 3}
-_PRIVATE_6_8 = {231: 1, 233: 8, 234: 1, 235: 0b11, 244: 0}
-_CONFIDENTIAL = {231: 1, 233: 8, 234: 1, 235: 0b11_0011, 244: 3}
-_PRIVATE_6_18 = {**_CONFIDENTIAL, 244: 1}
-_ARM64 = {231: 1, 233: 0, 234: 1, 235: 0, 244: 3}
-_RISCV64 = {231: 1, 233: 0, 234: 0, 235: 0, 244: 0}
-_SECRET_FREE = {231: 1, 233: 0, 234: 1, 235: 1, 244: 0xF, 245: 1}
-
-_HOSTS = (
-    KnownHost(
-        name="linux-6.7-x86_64",
-        recorded=False,
-        source=f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}",
-        kernel="6.7",
-        machine="x86_64",
-        on_system=_NO_KVM_6_8,
-        on_vm={0: _NO_KVM_6_8},
-    ),
-    KnownHost(
-        name="linux-6.8-x86_64",
-        recorded=False,
-        source=f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}",
-        kernel="6.8",
-        machine="x86_64",
-        on_system=_PRIVATE_6_8,
-        on_vm={0: {**_PRIVATE_6_8, 233: 0, 234: 0}, 1: _PRIVATE_6_8},
-    ),
-    KnownHost(
-        name="linux-6.18-x86_64",
-        recorded=True,
-        source="Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only",
-        kernel="6.18.44",
-        machine="x86_64",
-        on_system=_X86_6_18,
-        on_vm={0: _X86_6_18},
-    ),
-    KnownHost(
-        name="linux-6.18-x86_64-confidential",
-        recorded=False,
-        source=f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP"
-        " (type 4) and TDX (type 5)",
-        kernel="6.18",
-        machine="x86_64",
-        on_system=_CONFIDENTIAL,
-        on_vm={
-            0: {**_CONFIDENTIAL, 233: 0},
-            **dict.fromkeys((1, 4, 5), _PRIVATE_6_18),
-        },
-    ),
-    KnownHost(
-        name="linux-6.18-aarch64",
-        recorded=False,
-        source=uapi.COMMIT_ARM64,
-        kernel="6.18",
-        machine="aarch64",
-        on_system=_ARM64,
-        on_vm={0: _ARM64},
-    ),
-    KnownHost(
-        name="linux-6.18-riscv64",
-        recorded=False,
-        source=f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}",
-        kernel="6.18",
-        machine="riscv64",
-        on_system=_RISCV64,
-        on_vm={0: _RISCV64},
-    ),
-    KnownHost(
-        name="firecracker-secret-free-x86_64",
-        recorded=False,
-        source=_FIRECRACKER,
-        kernel="6.18",
-        machine="x86_64",
-        on_system=_SECRET_FREE,
-        on_vm={0: _SECRET_FREE},
-    ),
+_SNP_TDX = (
+    f"{uapi.COMMIT_INIT_SHARED}; {_COMMIT_PRIVATE}; no one machine has both SNP (type 4) and TDX"
+    " (type 5)"
 )
-hosts: Mapping[str, KnownHost] = frozen_mapping({host.name: host for host in _HOSTS})
+_RECORDED = "Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only"
+_BEFORE = f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}"
+_PRIVATE = f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}"
+_NO_RISCV = f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}"
+
+_Answers = tuple[int, ...]
+# USER_MEMORY2, MEMORY_ATTRIBUTES, GUEST_MEMFD, VM_TYPES, GUEST_MEMFD_FLAGS, Firecracker's USERFAULT
+_NUMBERS = 231, 233, 234, 235, 244, 245
+_V6_7 = 0, 0, 0, 0, 0
+_V6_8 = 1, 8, 1, 0b11, 0
+_V6_18 = 1, 0, 1, 1, 3
+_CC = 1, 8, 1, 0b11_0011, 3
+_CC_VM = 1, 8, 1, 0b11_0011, 1
+_CC_VMS: dict[int, _Answers] = {0: (1, 0, 1, 0b11_0011, 3), 1: _CC_VM, 4: _CC_VM, 5: _CC_VM}
+_ARM64 = 1, 0, 1, 0, 3
+_RISCV64 = 1, 0, 0, 0, 0
+_FREE = 1, 0, 1, 1, 0xF, 1
+# Name, whether it was recorded, source, kernel, machine, answers of /dev/kvm, those by VM type.
+_HOSTS: tuple[tuple[str, bool, str, str, str, _Answers, dict[int, _Answers]], ...] = (
+    ("linux-6.7-x86_64", False, _BEFORE, "6.7", "x86_64", _V6_7, {0: _V6_7}),
+    ("linux-6.8-x86_64", False, _PRIVATE, "6.8", "x86_64", _V6_8, {0: (1, 0, 0, 3, 0), 1: _V6_8}),
+    ("linux-6.18-x86_64", True, _RECORDED, "6.18.44", "x86_64", _V6_18, {0: _V6_18}),
+    ("linux-6.18-x86_64-confidential", False, _SNP_TDX, "6.18", "x86_64", _CC, _CC_VMS),
+    ("linux-6.18-aarch64", False, uapi.COMMIT_ARM64, "6.18", "aarch64", _ARM64, {0: _ARM64}),
+    ("linux-6.18-riscv64", False, _NO_RISCV, "6.18", "riscv64", _RISCV64, {0: _RISCV64}),
+    ("firecracker-secret-free-x86_64", False, _FIRECRACKER, "6.18", "x86_64", _FREE, {0: _FREE}),
+)
+
+
+def _by_number(answers: _Answers) -> Mapping[int, int]:
+    return frozen_mapping(dict(zip(_NUMBERS, answers, strict=False)))
+
+
+hosts: Mapping[str, KnownHost] = frozen_mapping(
+    {
+        name: KnownHost(
+            name=name,
+            recorded=recorded,
+            source=source,
+            kernel=kernel,
+            machine=machine,
+            on_system=_by_number(system),
+            on_vm=frozen_mapping({vm: _by_number(answers) for vm, answers in vms.items()}),
+        )
+        for name, recorded, source, kernel, machine, system, vms in _HOSTS
+    }
+)
 """The hosts that come with this library, recorded or derived from kernel sources, by name."""

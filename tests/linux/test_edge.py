@@ -611,7 +611,7 @@ def test_files_and_sockets_are_not_vms(vm: Vm) -> None:
         (errno.ENOENT, "the KVM module is being unloaded"),
         (errno.EBADF, "the VM's descriptor is closed"),
         (errno.ENOSYS, "a seccomp filter denies the call"),
-        (errno.EPERM, "a security module (SELinux, say) or a seccomp filter denies it"),
+        (errno.EPERM, "a seccomp filter or a security module (SELinux, say) denies the call"),
     ],
     ids=errno.errorcode.get,
 )

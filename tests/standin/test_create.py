@@ -193,8 +193,14 @@ def test_an_interrupted_call_is_made_again(null: int) -> None:
         (errno.ENFILE, "the system has no file left: see /proc/sys/fs/file-max"),
         (errno.ENOMEM, "the kernel has no memory for it: free some"),
         (errno.EFAULT, "the kernel could not read the request, a fault of gmemflags: report it"),
-        (errno.EACCES, "a security module (SELinux, say) or a seccomp filter denies it: see the"),
-        (errno.EPERM, "a security module (SELinux, say) or a seccomp filter denies it: see the"),
+        (
+            errno.EACCES,
+            "a seccomp filter or a security module (SELinux, say) denies the call: allow it",
+        ),
+        (
+            errno.EPERM,
+            "a seccomp filter or a security module (SELinux, say) denies the call: allow it",
+        ),
         (errno.ENOTTY, "this kernel is built without guest_memfd, or the descriptor is not a VM"),
         (errno.EBADF, "the VM's descriptor is closed: keep it open"),
         (

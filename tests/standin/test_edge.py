@@ -191,6 +191,13 @@ def test_another_device_that_denies_the_call_is_not_kvm(code: int, null: int) ->
     assert (caught.value.reason, caught.value.errno) == (Unavailable.NOT_KVM, code)
 
 
+def test_a_closed_descriptor_behind_a_filter_is_not_kvm(closed: int) -> None:
+    """A filter denies the call before anybody sees that nothing is open there."""
+    with pytest.raises(KvmUnavailableError) as caught:
+        Standin(lambda _: Errno(errno.EPERM)).run(lambda: Kvm.from_fd(closed))
+    assert (caught.value.reason, caught.value.errno) == (Unavailable.NOT_KVM, errno.EPERM)
+
+
 def test_an_owned_descriptor_of_another_version_is_closed(null: int) -> None:
     """What open() opened, it closes when it refuses."""
 

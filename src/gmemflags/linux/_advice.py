@@ -6,60 +6,47 @@ kvm_enable_virtualization_cpu(), v6.18.
 
 from __future__ import annotations
 
+import errno as errnos
 import os
-from errno import (
-    EACCES,
-    EBADF,
-    EBUSY,
-    EINVAL,
-    EIO,
-    EISDIR,
-    EMFILE,
-    ENFILE,
-    ENODEV,
-    ENOENT,
-    ENOMEM,
-    ENOSYS,
-    ENOTDIR,
-    ENOTTY,
-    ENXIO,
-    EPERM,
-)
+from contextlib import suppress
 
-from gmemflags._exceptions import KvmUnavailableError, Unavailable, quote
+from gmemflags._exceptions import (
+    DENIED,
+    ERRNO_MEANINGS,
+    REMEDIES,
+    KvmUnavailableError,
+    Unavailable,
+    quote,
+    told,
+)
 from gmemflags._rules import architecture
 
-DENIED = frozenset((EACCES, EPERM, ENOSYS))
-"""What a security module or a seccomp filter makes of an ioctl."""
-UNTOLD = DENIED | {EIO, 0}
+UNTOLD = DENIED | {errnos.EIO, 0}
 """Errnos of an ioctl that say nothing of what kind of file a descriptor is."""
 
 _OPEN_REASONS = {
-    **dict.fromkeys((ENOENT, ENODEV, ENXIO, ENOTDIR), Unavailable.NO_DEVICE),
-    **dict.fromkeys((EACCES, EPERM), Unavailable.NO_PERMISSION),
-    EISDIR: Unavailable.NOT_KVM,
+    **dict.fromkeys(
+        (errnos.ENOENT, errnos.ENODEV, errnos.ENXIO, errnos.ENOTDIR), Unavailable.NO_DEVICE
+    ),
+    **dict.fromkeys((errnos.EACCES, errnos.EPERM), Unavailable.NO_PERMISSION),
+    errnos.EISDIR: Unavailable.NOT_KVM,
 }
 _CREATE_REASONS = {
-    **dict.fromkeys((EBADF, ENOTTY), Unavailable.NOT_KVM),
+    **dict.fromkeys((errnos.EBADF, errnos.ENOTTY), Unavailable.NOT_KVM),
     **dict.fromkeys(DENIED, Unavailable.NO_PERMISSION),
-    EINVAL: Unavailable.NO_VM,
+    errnos.EINVAL: Unavailable.NO_VM,
 }
-_FILTERED = (
-    "a seccomp filter or a security module (SELinux, say) denies KVM's ioctls: allow them;"
-    " the audit log may name it"
-)
 _SCARCE = {
-    EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE, or close some",
-    ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
-    ENOMEM: "the kernel has no memory for it: free some, or see the limits of the control group",
+    number: ERRNO_MEANINGS[number] for number in (errnos.EMFILE, errnos.ENFILE, errnos.ENOMEM)
 }
 _CREATE_REMEDIES = {
     **_SCARCE,
-    **dict.fromkeys(DENIED, _FILTERED),
-    EBADF: "the descriptor of the KVM device is closed: keep it open while VMs are made",
-    EBUSY: "another hypervisor (VirtualBox or VMware, say) uses the virtualization of this"
+    **dict.fromkeys(DENIED, ERRNO_MEANINGS[errnos.EPERM]),
+    0: "try again",
+    errnos.EBADF: "the descriptor of the KVM device is closed: keep it open while VMs are made",
+    errnos.EBUSY: "another hypervisor (VirtualBox or VMware, say) uses the virtualization of this"
     " machine's processors: stop it, and unload its modules",
-    EIO: "KVM could not turn on the virtualization of a processor, which another hypervisor"
+    errnos.EIO: "KVM could not turn on the virtualization of a processor, which another hypervisor"
     " (VirtualBox or VMware, say) may use: stop that one, and see the kernel log",
 }
 _NO_DEVICE = {
@@ -79,80 +66,60 @@ def in_container() -> bool:
 def cannot_open(
     error: OSError, path: str, machine: str | None, *, root: bool, container: bool
 ) -> KvmUnavailableError:
-    """The error for a device that could not be opened.
-
-    Args:
-        error: What ``open`` failed with.
-        path: The device.
-        machine: As ``uname -m`` says it.
-        root: Whether the user is root, whom no group helps.
-        container: Whether a container has to be given the device first.
-    """
-    number = error.errno or 0
+    """The error for a device that could not be opened; no group helps ``root``."""
+    number, text = told(error)
     reason = _OPEN_REASONS.get(number, Unavailable.FAILED)
     remedy = _SCARCE.get(number, "")
+    given = f"give the device to this container (--device {quote(path)})"
     if reason is Unavailable.NO_DEVICE:
-        remedy = _NO_DEVICE.get(architecture(machine or "") or "", "")
+        remedy = _NO_DEVICE.get(architecture(machine or "") or "", REMEDIES[reason])
         if container:
-            default = KvmUnavailableError(0, "", "", reason).remedy
-            given = f"give the device to this container (--device {quote(path)})"
-            remedy = f"{given}; on its host: {remedy or default}"
+            remedy = f"{given}; on its host: {remedy}"
     elif reason is Unavailable.NO_PERMISSION and container:
-        groups = "" if root else ", and the group that owns it (--group-add)"
-        remedy = f"give the device to this container (--device {quote(path)}){groups}"
+        remedy = given if root else f"{given}, and the group that owns it (--group-add)"
     elif reason is Unavailable.NO_PERMISSION and root:
         remedy = (
             "root is denied by a security module (SELinux, say) or by a control group of devices:"
             " see the audit log"
         )
-    return KvmUnavailableError(number, error.strerror or "", path, reason, remedy)
+    return KvmUnavailableError(number, text, path, reason, remedy)
 
 
 def not_the_device(error: OSError, origin: str, fd: int) -> KvmUnavailableError:
     """The error for a descriptor that did not tell KVM's API version."""
-    number = error.errno or 0
+    number, text = told(error)
     reason, remedy = Unavailable.NOT_KVM, ""
-    if number in DENIED and _is_device(fd):
-        reason, remedy = Unavailable.NO_PERMISSION, _FILTERED
-    elif not number:
+    if not number:
         reason, remedy = Unavailable.FAILED, "try again"
-    return KvmUnavailableError(number, error.strerror or "", origin, reason, remedy)
-
-
-def _is_device(fd: int) -> bool:
-    # KVM has the fixed number 10:232 (include/linux/miscdevice.h, v6.18); other devices, such as
-    # /dev/vhost-net, answer EPERM to what they do not know.
-    return os.fstat(fd).st_rdev == os.makedev(10, 232)
+    elif number in DENIED:
+        # KVM has the fixed number 10:232 (include/linux/miscdevice.h, v6.18); other devices, such
+        # as /dev/vhost-net, answer EPERM to what they do not know.
+        with suppress(OSError):  # a filter denies before anyone sees that the descriptor is closed
+            if os.fstat(fd).st_rdev == os.makedev(10, 232):
+                reason, remedy = Unavailable.NO_PERMISSION, ERRNO_MEANINGS[number]
+    return KvmUnavailableError(number, text, origin, reason, remedy)
 
 
 def cannot_create(
     error: OSError, what: str, vm_type: int, listed: int, ipa_bits: int | None
 ) -> KvmUnavailableError:
-    """The error for KVM_CREATE_VM.
+    """The error for KVM_CREATE_VM, on a host that lists the VM types of a mask (0: it lists none).
 
-    Args:
-        error: What it failed with.
-        what: The VM that was asked for.
-        vm_type: Its type.
-        listed: The answer to KVM_CAP_VM_TYPES, as a mask; 0 if there is none.
-        ipa_bits: The address bits that the caller asked for, if any.
+    Address bits that the caller did not ask for are None.
     """
-    number = error.errno or 0
+    number, text = told(error)
     reason = _CREATE_REASONS.get(number, Unavailable.FAILED)
-    remedy = _CREATE_REMEDIES.get(number, "" if number else "try again")
-    if number and error.strerror != os.strerror(number):  # our own finding about the result
+    remedy = _CREATE_REMEDIES.get(number, "")
+    if number and text != os.strerror(number):  # our own finding about the result
         reason, remedy = Unavailable.FAILED, "KVM does not do this: see what answers in its place"
-    elif number == EINVAL:
-        remedy = _other_vm(vm_type, listed, ipa_bits)
-    return KvmUnavailableError(number, error.strerror or "", what, reason, remedy)
-
-
-def _other_vm(vm_type: int, listed: int, ipa_bits: int | None) -> str:
-    size = f", or without ipa_bits={ipa_bits}" if ipa_bits else ""
-    if vm_type:
-        types = [f"{number}" for number in range(64) if listed >> number & 1]
-        told = f"which are {', '.join(types)}" if types else "and it lists none"
-        return f"ask for a type that this host lists, {told}, or for the default type 0{size}"
-    if ipa_bits:
-        return f"leave out ipa_bits={ipa_bits}, or ask for as many address bits as the host has"
-    return "this host makes no VM of the default type: see the kernel log for what KVM lacks"
+    elif number == errnos.EINVAL and vm_type:
+        types = ", ".join(str(bit) for bit in range(64) if listed >> bit & 1)
+        which = f"which are {types}" if types else "and it lists none"
+        remedy = f"ask for a type that this host lists, {which}, or for the default type 0"
+        remedy += f", or without ipa_bits={ipa_bits}" if ipa_bits else ""
+    elif number == errnos.EINVAL:
+        remedy = "this host makes no VM of the default type: see the kernel log for what KVM lacks"
+        if ipa_bits:
+            size = f"ipa_bits={ipa_bits}"
+            remedy = f"leave out {size}, or ask for as many address bits as the host has"
+    return KvmUnavailableError(number, text, what, reason, remedy)

@@ -12,8 +12,7 @@ from array import array
 from collections.abc import Callable
 from errno import EBADF, EINVAL, ENOENT, ENOTTY
 from time import time
-from types import TracebackType
-from typing import NoReturn, Self, cast
+from typing import NoReturn, Self
 from warnings import warn
 
 from attrs import evolve
@@ -28,6 +27,7 @@ from gmemflags._exceptions import (
     Unavailable,
     quote,
     safe_repr,
+    told,
 )
 from gmemflags._host import Backend, HostFacts
 from gmemflags._masks import read_long
@@ -40,56 +40,49 @@ from gmemflags.linux._advice import (
     in_container,
     not_the_device,
 )
-from gmemflags.linux._ioctl import CREATE_FILE, IOCTL, NONE_BITS, Ioctl, checked_descriptor
+from gmemflags.linux._ioctl import CREATE_FILE, IOCTL, NONE_BITS, checked_descriptor
+
+_CHECK_EXTENSION = uapi.KVM_CHECK_EXTENSION | NONE_BITS
+_ARM_IPA_SIZE_MASK = 0xFF
 
 
 def open_descriptor(fd: object) -> int:
     """``fd`` if it can be a descriptor; raises KvmUnavailableError."""
     if type(fd) is int and 0 <= fd < 1 << 31:
         return fd
-    raise KvmUnavailableError(
-        EBADF,
-        "an int in [0, 2**31) is needed",
-        f"{safe_repr(fd)} as a descriptor",
-        Unavailable.NOT_KVM,
-    )
+    what = f"{safe_repr(fd)} as a descriptor"
+    problem = "an int in [0, 2**31) is needed"
+    raise KvmUnavailableError(EBADF, problem, what, Unavailable.NOT_KVM)
 
 
 def facts(vm_type: int | None = None) -> HostFacts:
     """What uname says of this host, and the VM type that is known, without an address size."""
     system = os.uname()
-    host = HostFacts(
-        _text(system.release),
-        _text(system.machine),
-        vm_type,
-        name=_text(system.nodename),
-        time=int(time()),
-    )
-    if vm_type is None:
-        return host
-    return evolve(host, vm_type=vm_type_alone(vm_type, system.machine))
-
-
-def _text(value: str) -> str:
     # A name that is not UTF-8 is shown by its bytes: half a surrogate pair fits into no record.
-    return os.fsencode(value).decode(errors="backslashreplace")
-
-
-_CHECK_EXTENSION = uapi.KVM_CHECK_EXTENSION | NONE_BITS
+    kernel, machine, name = (
+        os.fsencode(text).decode(errors="backslashreplace")
+        for text in (system.release, system.machine, system.nodename)
+    )
+    host = HostFacts(kernel, machine, vm_type, name=name, time=int(time()))
+    return host if vm_type is None else evolve(host, vm_type=vm_type_alone(vm_type, machine))
 
 
 class Descriptor(Backend):
     """A KVM descriptor: a context manager, which closes only what it opened itself."""
 
+    _scope: Scope
     _fd = -1
     _owned = False
 
     def __init__(self, fd: int, origin: str, host: HostFacts, *, owned: bool) -> None:
-        self._fd = fd
-        self._owned = owned
-        self._origin = origin
-        self._host = host
+        self._fd, self._owned = fd, owned
+        self._origin, self._host = origin, host
         self._ioctl = IOCTL
+
+    @property
+    def scope(self) -> Scope:
+        """``Scope.SYSTEM`` for /dev/kvm, ``Scope.VM`` for a VM."""
+        return self._scope
 
     @property
     def origin(self) -> str:
@@ -117,9 +110,7 @@ class Descriptor(Backend):
         try:
             return self._ioctl(self._fd, _CHECK_EXTENSION, number)
         except OSError as error:
-            raise CapabilityQueryError(
-                error.errno or 0, error.strerror or "", number, self._origin
-            ) from None
+            raise CapabilityQueryError(*told(error), number, self._origin) from None
 
     def close(self) -> None:
         """Close the descriptor if it was opened here; may be called again."""
@@ -134,12 +125,7 @@ class Descriptor(Backend):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -152,19 +138,26 @@ class Descriptor(Backend):
         return f"<{type(self).__name__} {quote(self._origin)}, descriptor {self._fd}>"
 
 
-def caller(descriptor: Descriptor) -> Ioctl:
-    """The ioctl of a descriptor, for the modules of this package."""
-    return descriptor._ioctl  # pyright: ignore[reportPrivateUsage]  # not for users
+def ioctl(descriptor: Descriptor, request: int, argument: int = 0) -> int:
+    """One ioctl of a descriptor; raises OSError."""
+    call = descriptor._ioctl  # pyright: ignore[reportPrivateUsage]  # not for users
+    return call(descriptor.fileno(), request, argument)
 
 
-def plain_call(descriptor: Descriptor, request: int, argument: int = 0) -> int:
-    """One KVM ioctl that takes a number or nothing; raises OSError."""
-    return caller(descriptor)(descriptor.fileno(), request | NONE_BITS, argument)
+def api_version(descriptor: Descriptor) -> int | OSError:
+    """What KVM_GET_API_VERSION answers: 12 on /dev/kvm, an error on a VM."""
+    try:
+        return ioctl(descriptor, uapi.KVM_GET_API_VERSION | NONE_BITS)
+    except OSError as error:
+        return error.with_traceback(None)  # whose frames would keep the error in a circle
 
 
-def api_version(descriptor: Descriptor) -> int:
-    """What KVM_GET_API_VERSION answers; raises OSError on anything but /dev/kvm."""
-    return plain_call(descriptor, uapi.KVM_GET_API_VERSION)
+def _other_version(version: int, origin: str) -> KvmUnavailableError:
+    # What answers KVM_GET_API_VERSION is no VM, and is /dev/kvm only if it says 12.
+    problem = f"its API version is {version}, not {uapi.KVM_API_VERSION}"
+    if version == uapi.KVM_API_VERSION:
+        problem = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
+    return KvmUnavailableError(EINVAL, problem, origin, Unavailable.NOT_KVM)
 
 
 class Kvm(Descriptor):
@@ -179,12 +172,11 @@ class Kvm(Descriptor):
     ...     host = query(vm)
     """
 
+    _scope = Scope.SYSTEM
+
     @classmethod
     def open(cls, path: str | os.PathLike[str] = "/dev/kvm") -> Self:
         """Open the KVM device.
-
-        Args:
-            path: The device.
 
         Raises:
             KvmUnavailableError: Its ``reason`` tells a missing device, a missing permission and a
@@ -193,64 +185,47 @@ class Kvm(Descriptor):
         name = os.fsdecode(path)
         kvm = cls(-1, name, facts(), owned=True)
         try:
-            kvm._fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)  # ours
+            kvm._fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError as error:
+            root, container, machine = os.geteuid() == 0, in_container(), kvm.host.machine
             raise cannot_open(
-                error,
-                name or "''",
-                kvm.host.machine,
-                root=os.geteuid() == 0,
-                container=in_container(),
+                error, name or "''", machine, root=root, container=container
             ) from None
         except ValueError as error:  # a NUL in the name
-            raise KvmUnavailableError(
-                ENOENT, str(error), repr(name), Unavailable.NO_DEVICE
-            ) from None
-        return kvm._checked()  # ours
+            problem = str(error)
+            raise KvmUnavailableError(ENOENT, problem, repr(name), Unavailable.NO_DEVICE) from None
+        return kvm._checked()
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Use an open descriptor of /dev/kvm, which stays the caller's.
 
-        Args:
-            fd: The descriptor.
-
         Raises:
             KvmUnavailableError: It is not such a descriptor.
         """
         origin = f"KVM descriptor {open_descriptor(fd)}"
-        return cls(fd, origin, facts(), owned=False)._checked()  # ours
+        return cls(fd, origin, facts(), owned=False)._checked()
+
+    def _problem(self) -> KvmUnavailableError | None:
+        # Why this is no descriptor of /dev/kvm, if it is none.
+        version = api_version(self)
+        if isinstance(version, OSError):
+            return not_the_device(version, self._origin, self._fd)
+        return None if version == uapi.KVM_API_VERSION else _other_version(version, self._origin)
 
     def _checked(self) -> Self:
-        # The same if it is a descriptor of /dev/kvm; any other is refused, and closed if owned.
-        try:
-            version = api_version(self)
-        except OSError as error:
-            problem = not_the_device(error, self.origin, self.fileno())
+        problem = self._problem()
+        if problem:
             self.close()
-            raise problem from None
-        if version != uapi.KVM_API_VERSION:
-            self.close()
-            raise _other_version(version, self.origin)
+            raise problem
         return self
-
-    @property
-    def scope(self) -> Scope:
-        """``Scope.SYSTEM``."""
-        return Scope.SYSTEM
 
     def recheck(self) -> None:
         """See :meth:`gmemflags.Backend.recheck`: one ioctl if the descriptor was passed in."""
-        if self._owned:
-            return
-        try:
-            version = api_version(self)
-        except OSError as error:
-            if error.errno in (ENOTTY, EINVAL):
-                raise not_the_device(error, self.origin, self.fileno()) from None
-            return  # whoever asks for a capability gets the same error
-        if version != uapi.KVM_API_VERSION:
-            raise _other_version(version, self.origin)
+        problem = None if self._owned else self._problem()
+        # Whoever asks for a capability gets any other error, too.
+        if problem and problem.errno in (ENOTTY, EINVAL):
+            raise problem
 
     def create_vm(self, vm_type: int = 0, ipa_bits: int | None = None) -> Vm:
         """Make an empty VM.
@@ -282,8 +257,8 @@ class Kvm(Descriptor):
         host = evolve(self.host, vm_type=None if number and not listed >> number & 1 else number)
         vm = Vm(-1, what, host, owned=True)
         try:
-            made = plain_call(self, uapi.KVM_CREATE_VM, number | size_bits)
-            vm._fd = checked_descriptor(made, self.fileno())  # ours
+            made = ioctl(self, uapi.KVM_CREATE_VM | NONE_BITS, number | size_bits)
+            vm._fd = checked_descriptor(made, self.fileno())
         except OSError as error:
             raise cannot_create(error, what, number, listed, ipa_bits) from None
         return vm
@@ -318,14 +293,14 @@ class Vm(Descriptor, VmBackend):
     >>> vm = Vm.from_fd(vm_fd, vm_type=0)  # doctest: +SKIP
     """
 
+    _scope = Scope.VM
+
     @classmethod
     def from_fd(cls, fd: int, vm_type: int | None = None) -> Self:
         """Use an open VM descriptor, which stays the caller's.
 
-        Args:
-            fd: The descriptor.
-            vm_type: What KVM_CREATE_VM was given, if known: some rules speak of some types only,
-                and no ioctl tells it. An address size of arm64 in it does not count.
+        ``vm_type`` is what KVM_CREATE_VM was given, if known: some rules speak of some types only,
+        and no ioctl tells it. An address size of arm64 in it does not count.
 
         Raises:
             KvmUnavailableError: It is not a VM; /dev/kvm in particular.
@@ -334,58 +309,34 @@ class Vm(Descriptor, VmBackend):
         """
         origin = f"VM descriptor {open_descriptor(fd)}"
         vm = cls(fd, origin, facts(vm_type), owned=False)
-        try:
-            version = api_version(vm)
-        except OSError as error:
-            number = error.errno or 0
-            if number in UNTOLD:
-                raise CapabilityQueryError(
-                    number, error.strerror or "", uapi.KVM_CAP_GUEST_MEMFD, origin
-                ) from None
-        else:
+        version = api_version(vm)
+        if isinstance(version, int):
             raise _other_version(version, origin)
+        if version.errno in UNTOLD:
+            raise CapabilityQueryError(*told(version), uapi.KVM_CAP_GUEST_MEMFD, origin)
         try:
             vm.check_extension(uapi.KVM_CAP_GUEST_MEMFD)
         except CapabilityQueryError as error:
             if error.errno in UNTOLD:
                 raise
-            raise KvmUnavailableError(
-                error.errno or 0, error.strerror or "", origin, Unavailable.NOT_KVM
-            ) from None
+            raise KvmUnavailableError(*told(error), origin, Unavailable.NOT_KVM) from None
         return vm
-
-    @property
-    def scope(self) -> Scope:
-        """``Scope.VM``."""
-        return Scope.VM
 
     def recheck(self) -> None:
         """See :meth:`gmemflags.Backend.recheck`: one ioctl if the descriptor was passed in."""
-        if self._owned:
-            return
-        try:
-            version = api_version(self)
-        except OSError:
-            return  # as a VM does; if it is none, whoever asks for a capability gets an error
-        raise _other_version(version, self.origin)
+        version = None if self._owned else api_version(self)
+        # An error is what a VM answers; if this is none, it meets whoever asks for a capability.
+        if isinstance(version, int):
+            raise _other_version(version, self._origin)
 
     def create_guest_memfd(self, size: int, flags: Resolution | int) -> int:
-        """Create a guest_memfd of ``size`` bytes and return its descriptor, close-on-exec.
+        """Create a guest_memfd file, see :meth:`gmemflags.VmBackend.create_guest_memfd`.
 
         The file belongs to this VM alone and keeps it alive. As with ``os.memfd_create``, the
         caller closes it. The kernel makes it without close-on-exec, which is set before any other
         thread of Python can run. What remains is a window of about a microsecond for a thread that
         forks in foreign code (``os.system``, a C library); on a free-threaded build of Python it
         is open for all threads, so start no child there while another thread creates.
-
-        Args:
-            size: In bytes: a positive multiple of the page size below 2**63.
-            flags: A Resolution, or any mask: the kernel is the judge.
-
-        Raises:
-            GuestMemfdCreateError: With the kernel's errno and what it means here.
-            NegotiationError: The Resolution is a refusal.
-            InvalidMaskError: ``flags`` is not a mask.
 
         Source: Documentation/virt/kvm/api.rst 4.142, v6.18.
         """
@@ -410,18 +361,6 @@ def creator(vm: Vm, size: int) -> Callable[[int], int]:
     return call
 
 
-_ARM_IPA_SIZE_MASK = 0xFF
-
-
 def _plain(vm_type: object) -> int:
     # The number of a VM type, which may be a caller's enum; -1 for what is none.
-    good = isinstance(vm_type, int) and not isinstance(vm_type, bool)
-    return int(cast("int", vm_type)) if good else -1
-
-
-def _other_version(version: int, origin: str) -> KvmUnavailableError:
-    # What answers KVM_GET_API_VERSION is no VM, and is /dev/kvm only if it says 12.
-    problem = f"its API version is {version}, not {uapi.KVM_API_VERSION}"
-    if version == uapi.KVM_API_VERSION:
-        problem = "this is /dev/kvm itself, which makes VMs and no guest_memfd"
-    return KvmUnavailableError(EINVAL, problem, origin, Unavailable.NOT_KVM)
+    return -1 if isinstance(vm_type, bool) or not isinstance(vm_type, int) else int(vm_type)

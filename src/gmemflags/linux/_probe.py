@@ -23,7 +23,7 @@ from gmemflags._learn import Observation, ProbeReport
 from gmemflags._mainline import MAINLINE
 from gmemflags._masks import bits, u64
 from gmemflags._rules import Stage
-from gmemflags.linux._kvm import Kvm, Vm, caller, creator
+from gmemflags.linux._kvm import Kvm, Vm, creator, ioctl
 
 KVM_SET_USER_MEMORY_REGION2 = 0x40A0AE49
 KVM_MEM_GUEST_MEMFD = 1 << 2
@@ -146,7 +146,6 @@ class _Trials:
     def _use(self, vm: Vm) -> None:
         self.vm = vm
         self._create = creator(vm, self.size)
-        self._ioctl = caller(vm)
 
     def close(self) -> None:
         if self._kvm is not None:
@@ -182,7 +181,7 @@ class _Trials:
         address += -address % self.size
         pack_into(_REGION, self._region, 0, 0, KVM_MEM_GUEST_MEMFD, 0, size, address, 0, fd)
         argument, _ = self._region.buffer_info()
-        self._ioctl(self.vm.fileno(), KVM_SET_USER_MEMORY_REGION2, argument)
+        ioctl(self.vm, KVM_SET_USER_MEMORY_REGION2, argument)
 
     def _delete_slot(self, fd: int, kvm: Kvm) -> None:
         # A slot that stays would be in the way of the next one: then a new VM.
