@@ -274,6 +274,9 @@ class ProbeReport:
         whether a rule speaks of this host, the rule stays, and may refuse what works here. Listed
         bits without a name are called ``BIT_n``.
 
+        The catalog is for hosts with this kernel, machine and VM type. A rule for all hosts that
+        this kernel contradicts is left out for all, so another kind of host needs its own probe.
+
         Raises:
             CatalogError: The report is not complete.
         """

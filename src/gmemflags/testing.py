@@ -228,7 +228,11 @@ class FakeVm(FakeBackend, VmBackend):
         if not self._takes(mask):
             raise OSError(EINVAL, os.strerror(EINVAL))
         fd = os.memfd_create("fake guest_memfd")
-        os.truncate(fd, size)
+        try:
+            os.truncate(fd, size)
+        except OSError:
+            os.close(fd)
+            raise
         self.created.append((size, mask))
         return fd
 
