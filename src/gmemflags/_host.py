@@ -274,7 +274,8 @@ class Support:
         scope: Whether /dev/kvm or a VM answered.
         host: What is known of the host.
         origin: Who answered, as text.
-        catalog: The tree that names the bits.
+        catalog: The tree that names the bits. For another one, use :meth:`under`: ``evolve`` does
+            not see that a bit means something else there.
         unused: Answers to capabilities that the catalog does not number, or numbers otherwise:
             kept for another catalog, and not used.
         other_names: What the tree under which the host was asked calls bits that the catalog does
