@@ -6,7 +6,7 @@ EINVAL the VM is asked again, and what it lists says which of the two it was.
 
 from __future__ import annotations
 
-import errno as errnos
+import errno
 import os
 from abc import abstractmethod
 from collections.abc import Callable
@@ -30,12 +30,12 @@ from gmemflags._resolve import Resolution, resolve
 
 MEANINGS = ERRNO_MEANINGS | {
     0: "nothing was created: try again",
-    errnos.EBADF: "the VM's descriptor is closed: keep it open until the file is made",
-    errnos.EFAULT: "the kernel could not read the request, a fault of gmemflags: report it",
-    errnos.ENOENT: "the KVM module is being unloaded: load it again, and make a new VM",
-    errnos.ENOSYS: "a seccomp filter denies the call: allow KVM_CREATE_GUEST_MEMFD (0xc040aed4) in"
-    " it",
-    errnos.ENOTTY: "this kernel is built without guest_memfd, or the descriptor is not a VM: ask"
+    errno.EBADF: "the VM's descriptor is closed: keep it open until the file is made",
+    errno.EFAULT: "the kernel could not read the request, a fault of gmemflags: report it",
+    errno.ENOENT: "the KVM module is being unloaded: load it again, and make a new VM",
+    errno.ENOSYS: "a seccomp filter denies the call: allow KVM_CREATE_GUEST_MEMFD (0xc040aed4)"
+    " in it",
+    errno.ENOTTY: "this kernel is built without guest_memfd, or the descriptor is not a VM: ask"
     " for KVM_CAP_GUEST_MEMFD first",
 }
 _OTHER = "KVM_CREATE_GUEST_MEMFD has no known reason to fail like this: see the errno"
@@ -103,12 +103,12 @@ def create(vm: Backend, size: int, flags: Resolution | int, call: Callable[[int]
     """
     resolution = flags if isinstance(flags, Resolution) else None
     mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
-    page, invalid = os.sysconf("SC_PAGE_SIZE"), os.strerror(errnos.EINVAL)
+    page, invalid = os.sysconf("SC_PAGE_SIZE"), os.strerror(errno.EINVAL)
     if type(size) is not int or not 0 < size < 1 << 63 or size % page:
         needed = f"the size must be a positive multiple of {page} bytes below 2**63"
         given = size if type(size) is int and size.bit_length() <= 128 else safe_repr(size)
         meaning = f"{needed}; nothing was tried"
-        raise GuestMemfdCreateError(errnos.EINVAL, invalid, given, mask, meaning)
+        raise GuestMemfdCreateError(errno.EINVAL, invalid, given, mask, meaning)
     try:
         return call(mask)
     except OSError as error:
@@ -116,7 +116,7 @@ def create(vm: Backend, size: int, flags: Resolution | int, call: Callable[[int]
     meaning, support = MEANINGS.get(number, _OTHER), None
     if number and text != os.strerror(number):
         meaning = ""  # the text says it all: the kernel returned what is not a new descriptor
-    elif number == errnos.EINVAL:
+    elif number == errno.EINVAL:
         meaning, support = _refusal(vm, mask, resolution)
     raise GuestMemfdCreateError(number, text, size, mask, meaning, support, resolution)
 

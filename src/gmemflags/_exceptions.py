@@ -14,7 +14,7 @@ Resolution is defined beside that class.
 
 from __future__ import annotations
 
-import errno as errnos
+import errno
 from enum import StrEnum
 
 
@@ -71,8 +71,7 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
 
     def __init__(self, text: str, position: int, problem: str, nearest: str | None = None) -> None:
         super().__init__(text, position, problem, nearest)
-        self.text, self.position = text, position
-        self.problem, self.nearest = problem, nearest
+        self.text, self.position, self.problem, self.nearest = text, position, problem, nearest
 
     def __str__(self) -> str:
         window = self.text[max(0, self.position - 40) : self.position + 40]
@@ -139,8 +138,7 @@ class InconsistentAnswerError(GmemFlagsError):
 
     def __init__(self, capability: str, raw: object, problem: str, origin: str) -> None:
         super().__init__(capability, raw, problem, origin)
-        self.capability, self.raw = capability, raw
-        self.problem, self.origin = problem, origin
+        self.capability, self.raw, self.problem, self.origin = capability, raw, problem, origin
 
     def __str__(self) -> str:
         return (
@@ -173,7 +171,7 @@ REMEDIES = {
 }
 """What is generally done for a reason."""
 
-DENIED = frozenset((errnos.EACCES, errnos.EPERM, errnos.ENOSYS))
+DENIED = frozenset((errno.EACCES, errno.EPERM, errno.ENOSYS))
 """What a security module or a seccomp filter makes of a call."""
 ERRNO_MEANINGS = {
     **dict.fromkeys(
@@ -181,14 +179,14 @@ ERRNO_MEANINGS = {
         "a seccomp filter or a security module (SELinux, say) denies the call: allow it;"
         " the audit log may name it",
     ),
-    errnos.EBADF: "the descriptor is closed, or was never one",
-    errnos.EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
+    errno.EBADF: "the descriptor is closed, or was never one",
+    errno.EIO: "another process than the VM's creator asks (after a fork, say), or the VM is dead:"
     " use it in the process that made it",
-    errnos.EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE, or close some",
-    errnos.ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
-    errnos.ENOMEM: "the kernel has no memory for it: free some, or see the limits of the control"
-    " group",
-    errnos.ENOTTY: "the descriptor is not a KVM device or VM",
+    errno.EMFILE: "this process has no descriptor left: raise RLIMIT_NOFILE, or close some",
+    errno.ENFILE: "the system has no file left: see /proc/sys/fs/file-max",
+    errno.ENOMEM: "the kernel has no memory for it: free some, or see the limits of the"
+    " control group",
+    errno.ENOTTY: "the descriptor is not a KVM device or VM",
 }
 """What an errno of a KVM ioctl means, unless a call says more."""
 
@@ -216,14 +214,6 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         remedy: What to do about it, in one line; "" for what is generally done for that reason.
         name: The name of the host, if it is known.
         time: When it was tried, in seconds since 1970 (UTC), if it is known.
-
-    >>> from gmemflags import KvmUnavailableError
-    >>> from gmemflags.testing import hosts
-    >>> try:
-    ...     hosts["linux-6.18-x86_64"].vm(vm_type=4)
-    ... except KvmUnavailableError as error:
-    ...     print(error.reason)
-    no-vm
     """
 
     def __init__(
@@ -242,7 +232,7 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         self.remedy = remedy or REMEDIES[reason]
 
     def __str__(self) -> str:
-        meaning = ERRNO_MEANINGS[errnos.EBADF] if self.errno == errnos.EBADF else ""
+        meaning = ERRNO_MEANINGS[errno.EBADF] if self.errno == errno.EBADF else ""
         return sentence(self, quote(self.what), meaning, f", {self.reason}")
 
 

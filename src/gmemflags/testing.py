@@ -68,12 +68,11 @@ def _signed(value: int, width: int) -> int:
 
 
 def _number(capability: int | str, catalog: Catalog) -> int:
+    number: object = capability
     if isinstance(capability, str):
         number = catalog.capabilities.get(capability_name(capability))
-        if number is not None:
-            return number
-    elif type(capability) is int:
-        return capability
+    if type(number) is int:
+        return number
     raise TypeError(
         f"answers go by number or by a name that {catalog.name} numbers,"
         f" not by {safe_repr(capability)}"
@@ -89,11 +88,6 @@ class FakeBackend(Backend):
     Raises:
         TypeError: An answer by anything else: it would never be given.
         ValueError: A VM type at system scope.
-
-    >>> from gmemflags import query
-    >>> from gmemflags.testing import FakeBackend
-    >>> query(FakeBackend({"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 3})).guest_memfd
-    True
     """
 
     _gone: OSError | None = None  # what each question fails with, if set
@@ -299,8 +293,7 @@ class KnownHost:
         what = f"VM of type {safe_repr(vm_type)}"
         if vm_type not in self.on_vm:
             problem = f"{self.name} has no such VM"
-            types = ", ".join(map(str, self.on_vm))
-            remedy = f"ask for a VM type that it has, which are {types}"
+            remedy = f"ask for a VM type that it has, which are {', '.join(map(str, self.on_vm))}"
             raise KvmUnavailableError(EINVAL, problem, what, Unavailable.NO_VM, remedy)
         origin = f"{what} of {self.name} ({self.how})"
         facts = HostFacts(kernel=self.kernel, machine=self.machine, vm_type=vm_type)

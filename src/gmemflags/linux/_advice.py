@@ -6,7 +6,7 @@ kvm_enable_virtualization_cpu(), v6.18.
 
 from __future__ import annotations
 
-import errno as errnos
+import errno
 import os
 from contextlib import suppress
 
@@ -21,32 +21,30 @@ from gmemflags._exceptions import (
 )
 from gmemflags._rules import architecture
 
-UNTOLD = DENIED | {errnos.EIO, 0}
+UNTOLD = DENIED | {errno.EIO, 0}
 """Errnos of an ioctl that say nothing of what kind of file a descriptor is."""
 
 _OPEN_REASONS = {
     **dict.fromkeys(
-        (errnos.ENOENT, errnos.ENODEV, errnos.ENXIO, errnos.ENOTDIR), Unavailable.NO_DEVICE
+        (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR), Unavailable.NO_DEVICE
     ),
-    **dict.fromkeys((errnos.EACCES, errnos.EPERM), Unavailable.NO_PERMISSION),
-    errnos.EISDIR: Unavailable.NOT_KVM,
+    **dict.fromkeys((errno.EACCES, errno.EPERM), Unavailable.NO_PERMISSION),
+    errno.EISDIR: Unavailable.NOT_KVM,
 }
 _CREATE_REASONS = {
-    **dict.fromkeys((errnos.EBADF, errnos.ENOTTY), Unavailable.NOT_KVM),
+    **dict.fromkeys((errno.EBADF, errno.ENOTTY), Unavailable.NOT_KVM),
     **dict.fromkeys(DENIED, Unavailable.NO_PERMISSION),
-    errnos.EINVAL: Unavailable.NO_VM,
+    errno.EINVAL: Unavailable.NO_VM,
 }
-_SCARCE = {
-    number: ERRNO_MEANINGS[number] for number in (errnos.EMFILE, errnos.ENFILE, errnos.ENOMEM)
-}
+_SCARCE = {code: ERRNO_MEANINGS[code] for code in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)}
 _CREATE_REMEDIES = {
     **_SCARCE,
-    **dict.fromkeys(DENIED, ERRNO_MEANINGS[errnos.EPERM]),
+    **dict.fromkeys(DENIED, ERRNO_MEANINGS[errno.EPERM]),
     0: "try again",
-    errnos.EBADF: "the descriptor of the KVM device is closed: keep it open while VMs are made",
-    errnos.EBUSY: "another hypervisor (VirtualBox or VMware, say) uses the virtualization of this"
+    errno.EBADF: "the descriptor of the KVM device is closed: keep it open while VMs are made",
+    errno.EBUSY: "another hypervisor (VirtualBox or VMware, say) uses the virtualization of this"
     " machine's processors: stop it, and unload its modules",
-    errnos.EIO: "KVM could not turn on the virtualization of a processor, which another hypervisor"
+    errno.EIO: "KVM could not turn on the virtualization of a processor, which another hypervisor"
     " (VirtualBox or VMware, say) may use: stop that one, and see the kernel log",
 }
 _NO_DEVICE = {
@@ -112,12 +110,12 @@ def cannot_create(
     remedy = _CREATE_REMEDIES.get(number, "")
     if number and text != os.strerror(number):  # our own finding about the result
         reason, remedy = Unavailable.FAILED, "KVM does not do this: see what answers in its place"
-    elif number == errnos.EINVAL and vm_type:
+    elif number == errno.EINVAL and vm_type:
         types = ", ".join(str(bit) for bit in range(64) if listed >> bit & 1)
         which = f"which are {types}" if types else "and it lists none"
         remedy = f"ask for a type that this host lists, {which}, or for the default type 0"
         remedy += f", or without ipa_bits={ipa_bits}" if ipa_bits else ""
-    elif number == errnos.EINVAL:
+    elif number == errno.EINVAL:
         remedy = "this host makes no VM of the default type: see the kernel log for what KVM lacks"
         if ipa_bits:
             size = f"ipa_bits={ipa_bits}"

@@ -56,7 +56,7 @@ def open_descriptor(fd: object) -> int:
 
 
 def facts(vm_type: int | None = None) -> HostFacts:
-    """What uname says of this host, and the VM type that is known, without an address size."""
+    """What uname says of this host, and the VM type if it is known, without an address size."""
     system = os.uname()
     # A name that is not UTF-8 is shown by its bytes: half a surrogate pair fits into no record.
     kernel, machine, name = (
@@ -287,10 +287,6 @@ class Vm(Descriptor, VmBackend):
     """One VM: its answers are the ones to use for it.
 
     A context manager, which closes only what it opened itself.
-
-    This example is not run, because it needs ``/dev/kvm``:
-
-    >>> vm = Vm.from_fd(vm_fd, vm_type=0)  # doctest: +SKIP
     """
 
     _scope = Scope.VM
