@@ -2,7 +2,7 @@
 
 import os
 
-CASES = int(os.environ.get("GMEMFLAGS_CASES", "1000"))
+CASES = int(os.environ.get("GMEMFLAGS_CASES", "500"))
 FUZZ = int(os.environ.get("GMEMFLAGS_FUZZ", "5000"))
 FUZZ_SEED = int(os.environ.get("GMEMFLAGS_FUZZ_SEED", "1"))
 EXAMPLES = max(100, min(2000, CASES // 200))  # of each law, with hypothesis, in `make prove`
