@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import shlex
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -149,7 +150,7 @@ def test_the_script() -> None:
 def test_a_pipe_of_records(tmp_path: Path) -> None:
     """One program's records are the next one's input, also through a FIFO."""
     script = 'cd "$0" && mkfifo ./fifo && { "$@" --json >./fifo & }; '
-    command = f"{sys.executable} -m gmemflags"
+    command = f"{shlex.quote(sys.executable)} -m gmemflags"
     child = subprocess.run(
         ["/bin/sh", "-c", f"{script} {command} check MMAP,INIT_SHARED ./fifo", tmp_path, *SHOW],
         capture_output=True,
@@ -170,6 +171,6 @@ def test_a_pipe_of_records(tmp_path: Path) -> None:
 )
 def test_standard_input(script: str, status: int, told: str) -> None:
     """It is read where a single - stands."""
-    child = shell(script % f"{sys.executable} -m gmemflags")
+    child = shell(script % f"{shlex.quote(sys.executable)} -m gmemflags")
     assert child.returncode == status
     assert told in child.stderr
