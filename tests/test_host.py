@@ -26,7 +26,7 @@ from gmemflags import (
     query,
 )
 from gmemflags._mainline import FirecrackerFlag
-from gmemflags.testing import FakeBackend
+from gmemflags.testing import FakeBackend, hosts
 from tests.kernels import KERNELS, outcome
 from tests.trees import flag_class
 
@@ -219,6 +219,13 @@ def test_what_arm64_refuses_at_system_scope_is_no_failure(number: int) -> None:
     backend = failing(number, errno.EINVAL, scope=Scope.SYSTEM, host=HostFacts(machine="aarch64"))
     support = query(backend, catalog)
     assert (support.mask, support.errors) == (3, {"OF_ARM64": errno.EINVAL})
+
+
+def test_only_a_backend_is_queried() -> None:
+    """A known host is several: the error names what it has."""
+    told = r"^a Backend is needed, not an object of type KnownHost; a known host has \.vm\(\) and"
+    with pytest.raises(TypeError, match=told):
+        query(cast("FakeBackend", hosts["linux-6.18-x86_64"]))
 
 
 def test_the_query_stops_at_the_first_failed_enumeration() -> None:

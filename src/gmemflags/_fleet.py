@@ -181,7 +181,7 @@ class _Pool:
         self.listed = dict.fromkeys(bits(MASK), 0)
         self.answered = {WORD: 0, MASK ^ WORD: 0}  # a half is answered as a whole
         self.without: dict[int, list[str]] = {}
-        self.unsettled = MASK  # the bits for which there is room for another name
+        self.unsettled = MASK  # the bits for which another name can be kept
 
     def add(self, host: Support | Baseline) -> None:
         support = host.support if isinstance(host, Baseline) else host

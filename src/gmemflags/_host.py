@@ -491,6 +491,7 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
         CapabilityQueryError: GUEST_MEMFD, GUEST_MEMFD_FLAGS or its upper half could not be asked.
         InconsistentAnswerError: An answer cannot be flags.
         KvmUnavailableError: The descriptor is not what it was any more.
+        TypeError: ``backend`` is not a Backend.
 
     Source: Documentation/virt/kvm/api.rst 4.4, v6.18.
 
@@ -499,6 +500,9 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
     >>> format_mask(query(FakeBackend({234: 1, 244: 3})).mask)
     'MMAP|INIT_SHARED'
     """
+    if not isinstance(cast("object", backend), Backend):
+        what = f"{safe_repr(backend)}; a known host has .vm() and .system"
+        raise TypeError(f"a Backend is needed, not {what}")
     backend.recheck()
     ask = backend.check_extension
     answers: dict[str, int] = {}

@@ -59,7 +59,8 @@ class FakeOptions(TypedDict, total=False):
     origin: str
     """Who answers, as text."""
     catalog: Catalog
-    """The tree that numbers the names in the answers."""
+    """The tree that numbers the names in the answers, by default mainline. A FakeVm takes only the
+    flags that a query with this tree lists: give it the tree that you query with."""
 
 
 def _signed(value: int, width: int) -> int:

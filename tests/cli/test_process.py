@@ -16,7 +16,7 @@ from tests.cli.runs import error, golden
 COMMAND = [sys.executable, "-m", "gmemflags"]
 SHOW = [*COMMAND, "show", "--host", "linux-6.18-x86_64"]
 TIMEOUT = 120
-HINT = "write elsewhere, make room, or ask with -q"
+HINT = "write elsewhere, free some space, or ask with -q"
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:

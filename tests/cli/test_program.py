@@ -230,7 +230,7 @@ def test_closed_standard_output() -> None:
         assert program.main(["catalogs", "-q"]) == 0
     assert err.getvalue() == error(
         "standard output cannot be written: Bad file descriptor",
-        "write elsewhere, make room, or ask with -q",
+        "write elsewhere, free some space, or ask with -q",
     )
 
 

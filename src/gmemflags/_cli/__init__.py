@@ -73,7 +73,8 @@ class CommandError(Exception):
 
 # Errors of the library that somebody at a keyboard can cause, and what to do.
 _WRONG_INPUT: dict[type[Exception], str] = {
-    errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, or a file ./NAME",
+    errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, or a file ./NAME;"
+    " --catalog chooses another tree",
     errors.CatalogError: "choose another catalog with --catalog, or query the host again",
     errors.RecordError: "give what `gmemflags show --json` wrote, or --skip-bad lines",
     errors.PoolError: "choose hosts with --machine, --vm-type and --scope",
@@ -123,7 +124,7 @@ class Output:
             raise
         except OSError as error:
             what = f"standard output cannot be written: {error.strerror}"
-            hint = "write elsewhere, make room, or ask with -q"
+            hint = "write elsewhere, free some space, or ask with -q"
             raise CommandError(what, hint, Status.NO_ANSWER) from None
 
     def complain(self, what: str, hint: str, kind: str = "warning") -> None:

@@ -515,23 +515,27 @@ def _value(metavar: str, text: str, **more: object) -> Argument:
 _HOSTS = ", ".join(hosts)
 _CATALOGS = ", ".join(CATALOGS)
 _STAGES = [str(stage) for stage in Stage]
-_TREE = f"the tree that names the flags: {_CATALOGS}, or a file of `catalogs` or `probe --json`"
+_TREE = (
+    f"the tree that names the flags: {_CATALOGS}, or a file that `catalogs` or `probe` wrote with"
+    " --json"
+)
+_VM_TYPE = "only VMs of this type (default: 0 for probe and a check without files, else all)"
 _HI = "the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI in a tree that has one"
 OPTIONS: dict[str, Argument] = {
     "--profile": _value("NAME", "a named request of the catalog"),
     "--prefer": _MANY | {"help": "have these if possible, all or none; may be repeated"},
     "--forbid": _MANY | {"help": "never have these; may be repeated"},
-    "--add-prerequisites": _FLAG | {"help": "add flags that others require: do not refuse"},
+    "--add-prerequisites": _FLAG | {"help": "add flags that the wanted ones require, instead of refusing"},
     "--until": {"choices": _STAGES, "help": "the last stage whose rules count (default: access)"},
     "--device": _value("PATH", f"the KVM device (default: {DEVICE})"),
     "--host": _value("NAME", f"a host that comes with this program: {_HOSTS}", choices=hosts),
     "--scope": {
         "type": Scope,
         "choices": [*Scope],
-        "help": "VMs, or /dev/kvm: what they have at most",
+        "help": "whose answer counts: that of VMs, or of /dev/kvm, an upper bound",
     },
-    "--vm-type": _value("N", "VMs of this type alone (default of check and probe: 0)", type=number),
-    "--machine": _value("NAME", "hosts of this machine alone, as uname -m has it"),
+    "--vm-type": _value("N", _VM_TYPE, type=number),
+    "--machine": _value("NAME", "only hosts of this machine, as `uname -m` prints it"),
     "--catalog": _value("NAME|FILE", _TREE, default=MAINLINE.name),
     "--flags-hi": _value("N", _HI, type=number),
     "--force": _FLAG | {"help": "let --flags-hi be a number of another capability in mainline"},
@@ -575,7 +579,11 @@ COMMANDS = {
             f" --device --host {_WHICH} --list {_PRINT}",
             flags=_value("FLAGS|FILE", _WORDS, nargs="*"),
         ),
-        ("gmemflags check MMAP --prefer INIT_SHARED", "gmemflags check MMAP --list hosts.jsonl"),
+        (
+            "gmemflags check MMAP --prefer INIT_SHARED",
+            "gmemflags check --profile fully-shared --list hosts.jsonl",
+            "gmemflags check INIT_SHARED --until create --list hosts.jsonl",
+        ),
         _check,
     ),
     "probe": Command(
