@@ -66,8 +66,8 @@ def layers(rows: Sequence[Sequence[str]]) -> str:
         for column, module in enumerate(modules):
             doc = (import_module(f"gmemflags.{module}").__doc__ or "").partition("\n")[0]
             doc = doc.partition(": ")[0] if len(modules) > 1 else doc
-            room = int((width - 20 - 8 * len(module)) / 6)
-            shown = doc if len(doc) <= room else f"{doc[: room - 3].rpartition(' ')[0]} ..."
+            limit = int((width - 20 - 8 * len(module)) / 6)
+            shown = doc if len(doc) <= limit else f"{doc[: limit - 3].rpartition(' ')[0]} ..."
             parts.append(box(column * width, row * 30, width - 6, 25))
             parts.append(text(column * width + 8, row * 30 + 17, module, "b"))
             parts.append(text(column * width + 16 + 8 * len(module), row * 30 + 17, shown, "s"))

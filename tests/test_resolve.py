@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -141,6 +141,15 @@ def test_nothing_else_is_a_want(want: Any) -> None:
     """The guard stands here as well."""
     with pytest.raises(InvalidMaskError):
         resolve(host(), want)
+
+
+def test_a_text_is_not_a_want() -> None:
+    """The error says how a name becomes a profile or a mask."""
+    told = (
+        r"^'fully-shared' is not a mask: catalog\.profiles has profiles, and parse_mask\(\) reads"
+    )
+    with pytest.raises(InvalidMaskError, match=told):
+        resolve(host(), cast("int", "fully-shared"))
 
 
 @pytest.mark.parametrize("support", [baseline([host()]), None, 3])

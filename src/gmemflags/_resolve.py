@@ -43,7 +43,7 @@ from attrs import Factory, field, frozen
 
 from gmemflags._catalog import Prerequisites, Profile, Request
 from gmemflags._decision import Verdict, decide
-from gmemflags._exceptions import GmemFlagsError, safe_repr
+from gmemflags._exceptions import GmemFlagsError, InvalidMaskError, safe_repr
 from gmemflags._explain import advice, headline, outcomes, problems, report, why
 from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bit_called
@@ -235,6 +235,9 @@ def resolve(support: Support, want: Request | Profile | int) -> Resolution:
     """
     if isinstance(want, Profile):
         return Resolution(support=support, request=want.request, profile=want.name)
+    if isinstance(cast("object", want), str):
+        needed = "a mask: catalog.profiles has profiles, and parse_mask() reads flags"
+        raise InvalidMaskError(safe_repr(want), needed)
     request = want if isinstance(want, Request) else Request(required=want)
     return Resolution(support=support, request=request)
 

@@ -323,8 +323,8 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
         return None
     known, clauses = state
     mask = known & MASK
-    room = limit - mask.bit_count()
-    if room < 0:
+    spare = limit - mask.bit_count()
+    if spare < 0:
         return None
     # A demand with an alternative that some bit is absent is met by leaving that bit out.
     demands = [(one, many) for when, _, one, many in clauses if when & known and not one >> _SHIFT]
@@ -332,7 +332,7 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
         return mask
     budget.spend(len(demands))
     useful = [_union(many, one) & ~known for one, many in demands]
-    if room < len(demands) and _packing(mask, demands, useful) > room:
+    if spare < len(demands) and _packing(mask, demands, useful) > spare:
         return None
     bit = _most_common(useful)
     found = _search(_propagate(known | bit, clauses, budget), limit, budget)

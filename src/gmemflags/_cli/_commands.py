@@ -525,7 +525,8 @@ OPTIONS: dict[str, Argument] = {
     "--profile": _value("NAME", "a named request of the catalog"),
     "--prefer": _MANY | {"help": "have these if possible, all or none; may be repeated"},
     "--forbid": _MANY | {"help": "never have these; may be repeated"},
-    "--add-prerequisites": _FLAG | {"help": "add flags that the wanted ones require, instead of refusing"},
+    "--add-prerequisites": _FLAG
+    | {"help": "add flags that the others require, instead of refusing"},
     "--until": {"choices": _STAGES, "help": "the last stage whose rules count (default: access)"},
     "--device": _value("PATH", f"the KVM device (default: {DEVICE})"),
     "--host": _value("NAME", f"a host that comes with this program: {_HOSTS}", choices=hosts),
