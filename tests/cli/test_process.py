@@ -2,8 +2,8 @@
 
 import os
 import resource
-import signal
 import shlex
+import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
