@@ -133,7 +133,9 @@ def test_ctrl_c_while_the_package_is_loaded(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("import os; os.kill(os.getpid(), 2); print('on')\n")
     code = (
-        f"import sys; import _gmemflags; sys.path.insert(0, {str(tmp_path)!r}); _gmemflags.main()"
+        # A job in the background starts with the signal ignored, and so would its children.
+        "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        f" import _gmemflags; sys.path.insert(0, {str(tmp_path)!r}); _gmemflags.main()"
     )
     child = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=False, text=True, timeout=TIMEOUT
