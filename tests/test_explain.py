@@ -27,7 +27,7 @@ from gmemflags import (
     resolve,
 )
 from gmemflags.testing import FakeBackend
-from tests.trees import ALL, BAR, BAZ, CLAIM, FOO, SAID, answering, dev_kvm, host, tree_of
+from tests.trees import ALL, BAR, BAZ, CLAIM, FOO, HIGH, SAID, answering, dev_kvm, host, tree_of
 
 LISTS_BOTH = query(FakeBackend.narrow(3))
 LATER = (
@@ -384,10 +384,15 @@ def test_a_long_foreign_text_is_cut() -> None:
     assert max(map(len, all_texts(hostile("A" * 10_000))[:-2])) < 3_000
 
 
-def test_a_catalog_without_a_number_for_flags_knows_of_none() -> None:
+@pytest.mark.parametrize(
+    ("bit", "told"),
+    [
+        (FOO, "a-tree numbers no capability that lists flags"),
+        (HIGH, "the host was not asked for its flags"),
+    ],
+)
+def test_a_catalog_without_a_number_for_flags_knows_of_none(bit: int, told: str) -> None:
     """The sentence says that the catalog is why, and not the host."""
-    nowhere = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS": None})
-    support = query(FakeBackend.narrow(3), nowhere)
-    assert resolve(support, 1).headline.endswith(
-        ": MMAP (bit 0, 0x1) is unknowable: linux-mainline numbers no capability that lists flags"
-    )
+    numbers = {**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS": None}
+    support = query(FakeBackend.narrow(3), evolve(tree_of(type(FOO)), capabilities=numbers))
+    assert resolve(support, bit).headline.endswith(f" is unknowable: {told}")
