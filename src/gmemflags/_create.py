@@ -65,8 +65,11 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
         resolution: Resolution | None = None,
     ) -> None:
         super().__init__(errno, strerror)
-        self.size, self.mask, self.meaning = size, mask, meaning
-        self.support, self.resolution = support, resolution
+        self.size = size
+        self.mask = mask
+        self.meaning = meaning
+        self.support = support
+        self.resolution = resolution
 
     def __str__(self) -> str:
         what = f"guest_memfd of {self.size} bytes with flags {self.mask:#x}"

@@ -56,7 +56,8 @@ class InvalidMaskError(GmemFlagsError, ValueError):
 
     def __init__(self, value: str, needed: str = "") -> None:
         super().__init__(value, needed)
-        self.value, self.needed = value, needed
+        self.value = value
+        self.needed = needed
 
     def __str__(self) -> str:
         # Since Python 3.12 EnumType makes an error in a class body anew, from its text alone.
@@ -71,7 +72,10 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
 
     def __init__(self, text: str, position: int, problem: str, nearest: str | None = None) -> None:
         super().__init__(text, position, problem, nearest)
-        self.text, self.position, self.problem, self.nearest = text, position, problem, nearest
+        self.text = text
+        self.position = position
+        self.problem = problem
+        self.nearest = nearest
 
     def __str__(self) -> str:
         window = self.text[max(0, self.position - 40) : self.position + 40]
@@ -85,7 +89,8 @@ class CatalogError(GmemFlagsError, ValueError):
 
     def __init__(self, catalog: str, problem: str) -> None:
         super().__init__(catalog, problem)
-        self.catalog, self.problem = catalog, problem
+        self.catalog = catalog
+        self.problem = problem
 
     def __str__(self) -> str:
         return f"catalog {quote(self.catalog)}: {self.problem}"
@@ -96,7 +101,8 @@ class RecordError(GmemFlagsError, ValueError):
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem)
-        self.path, self.problem = path, problem
+        self.path = path
+        self.problem = problem
 
     def __str__(self) -> str:
         return f"at {self.path}: {self.problem}"
@@ -107,7 +113,8 @@ class PoolError(GmemFlagsError, ValueError):
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(origin, problem)
-        self.origin, self.problem = origin, problem
+        self.origin = origin
+        self.problem = problem
 
     def __str__(self) -> str:
         return f"{quote(self.origin)} {self.problem}" if self.origin else self.problem
@@ -121,7 +128,8 @@ class NegotiationTooHardError(GmemFlagsError):
 
     def __init__(self, catalog: str, steps: int) -> None:
         super().__init__(catalog, steps)
-        self.catalog, self.steps = catalog, steps
+        self.catalog = catalog
+        self.steps = steps
 
     def __str__(self) -> str:
         return (
@@ -138,7 +146,10 @@ class InconsistentAnswerError(GmemFlagsError):
 
     def __init__(self, capability: str, raw: object, problem: str, origin: str) -> None:
         super().__init__(capability, raw, problem, origin)
-        self.capability, self.raw, self.problem, self.origin = capability, raw, problem, origin
+        self.capability = capability
+        self.raw = raw
+        self.problem = problem
+        self.origin = origin
 
     def __str__(self) -> str:
         return (
@@ -228,8 +239,11 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         time: int | None = None,
     ) -> None:
         super().__init__(errno, strerror)
-        self.what, self.reason, self.name, self.time = what, reason, name, time
-        self.remedy = remedy or REMEDIES[reason]
+        self.what = what
+        self.reason = reason
+        self.name = name
+        self.time = time
+        self.remedy: str = remedy or REMEDIES[reason]
 
     def __str__(self) -> str:
         meaning = ERRNO_MEANINGS[errno.EBADF] if self.errno == errno.EBADF else ""
@@ -244,7 +258,8 @@ class CapabilityQueryError(GmemFlagsError, OSError):
 
     def __init__(self, errno: int, strerror: str, number: int = 0, origin: str = "") -> None:
         super().__init__(errno, strerror)
-        self.number, self.origin = number, origin
+        self.number = number
+        self.origin = origin
 
     def __str__(self) -> str:
         what = f"{quote(self.origin)} did not answer KVM_CHECK_EXTENSION({self.number})"

@@ -33,7 +33,13 @@ from gmemflags._host import HostFacts, Support
 from gmemflags._masks import MASK, WORD, bits, read_long, union
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget, OutOfSteps
-from gmemflags._values import checked_mapping, frozen_mapping, mapping_repr, reduce_to_fields
+from gmemflags._values import (
+    Reduced,
+    checked_mapping,
+    frozen_mapping,
+    mapping_repr,
+    reduce_to_fields,
+)
 
 _FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 _FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
@@ -99,7 +105,8 @@ class Baseline:
         init=False, eq=False, repr=False, default=Factory(_find_obstacles, takes_self=True)
     )
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     @property
     def headline(self) -> str:
@@ -357,7 +364,8 @@ class Comparison:
         init=False, eq=False, repr=False, default=Factory(_differences, takes_self=True)
     )
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     @property
     def lost(self) -> tuple[Loss, ...]:

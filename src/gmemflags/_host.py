@@ -35,6 +35,7 @@ from gmemflags._exceptions import (
 from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
+    Reduced,
     checked,
     checked_mapping,
     checked_tuple,
@@ -96,7 +97,8 @@ class HostFacts:
         factory=dict[str, object], converter=_extra, eq=False, repr=mapping_repr, kw_only=True
     )
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
 
 class Answer(NamedTuple):
@@ -313,7 +315,8 @@ class Support:
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
     )
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     @property
     def mask(self) -> int:

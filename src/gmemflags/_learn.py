@@ -23,7 +23,7 @@ from gmemflags._host import Support
 from gmemflags._masks import FlagWord, bits, flag_class, u64, union
 from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order
 from gmemflags._rules import Excludes, Hosts, Refused, Requires, Rule, Stage, meaning
-from gmemflags._values import checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
+from gmemflags._values import Reduced, checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
 # What a text shows of a list: nobody reads thousands of lines.
 _MOST_LINES = 64
@@ -137,7 +137,8 @@ class ProbeReport:
     stopped_at: Stage | None = field(default=None, validator=is_a(Stage, or_none=True))
     changed: bool = field(default=False, validator=is_a(bool))
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

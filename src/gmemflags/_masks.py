@@ -293,9 +293,14 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
         kind = type(self)
         return kind(self._value_ ^ (other if type(other) is kind else _operand(kind, other)))
 
-    __ror__ = __or__
-    __rand__ = __and__
-    __rxor__ = __xor__
+    def __ror__(self, other: int) -> Self:  # type: ignore[mutable-override]  # typeshed aliases them
+        return self.__or__(other)
+
+    def __rand__(self, other: int) -> Self:  # type: ignore[mutable-override]  # typeshed aliases them
+        return self.__and__(other)
+
+    def __rxor__(self, other: int) -> Self:  # type: ignore[mutable-override]  # typeshed aliases them
+        return self.__xor__(other)
 
     def __str__(self) -> str:
         return mask_text(self._value_, type(self).bit_names)

@@ -49,7 +49,7 @@ from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bit_called
 from gmemflags._problems import Outcome, Problem, Suggestion
 from gmemflags._suggest import suggestions
-from gmemflags._values import checked, reduce_to_fields
+from gmemflags._values import Reduced, checked, reduce_to_fields
 
 
 class NegotiationError(GmemFlagsError):
@@ -119,7 +119,8 @@ class Resolution:
         init=False, eq=False, repr=False, default=Factory(_decide, takes_self=True)
     )
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     @property
     def ok(self) -> bool:

@@ -21,7 +21,15 @@ from attrs import Factory, field, frozen
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
-from gmemflags._values import as_mask, as_masks, checked_tuple, is_a, masks_repr, reduce_to_fields
+from gmemflags._values import (
+    Reduced,
+    as_mask,
+    as_masks,
+    checked_tuple,
+    is_a,
+    masks_repr,
+    reduce_to_fields,
+)
 
 
 class Stage(IntEnum):
@@ -123,7 +131,8 @@ class Hosts:
     )
     """The architectures of the machines, and unknown names as they are."""
 
-    __reduce__ = reduce_to_fields
+    def __reduce__(self) -> Reduced:
+        return reduce_to_fields(self)
 
     def include(self, machine: str | None, vm_type: int | None) -> bool | None:
         """Whether a host is one of them.

@@ -107,7 +107,11 @@ def _rebuild(kind: type[Any], arguments: dict[str, Any]) -> object:
     return kind(**arguments)
 
 
-def reduce_to_fields(self: Any) -> tuple[Callable[..., object], tuple[object, ...]]:
+Reduced = tuple[Callable[..., object], tuple[object, ...]]
+"""What ``__reduce__`` returns."""
+
+
+def reduce_to_fields(self: Any) -> Reduced:
     """How a class with derived fields pickles: by its init fields, so all else is derived anew."""
     kind: type[Any] = type(self)  # pyright: ignore[reportUnknownVariableType]  # of Any
     return _rebuild, (kind, init_arguments(self))
