@@ -12,7 +12,6 @@ from itertools import product
 
 from gmemflags import (
     MAINLINE,
-    Always,
     BitState,
     Catalog,
     Excludes,
@@ -41,9 +40,7 @@ def picture(title: str, height: float, parts: Iterable[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{area}"><title>{escape(title)}</title>'
     )
     back = box(-8, -8, WIDTH + 16, height + 16, "back")
-    return "\n".join(
-        [head, f"<title>{escape(title)}</title><style>{_STYLE}</style>", back, *parts, "</svg>\n"]
-    )
+    return "\n".join([head, f"<style>{_STYLE}</style>", back, *parts, "</svg>\n"])
 
 
 def text(x: float, y: float, shown: str, style: str = "") -> str:
@@ -137,7 +134,7 @@ def _ends(rule: Rule) -> list[tuple[int, int, bool]]:
     # From a flag to what it requires or excludes; dashed if one of several is enough.
     if isinstance(rule, Excludes):
         return [(a, b, False) for a, b in product(bits(rule.a), bits(rule.b))]
-    if not isinstance(rule, Requires) or isinstance(rule, Always):
+    if not isinstance(rule, Requires):
         return []
     needed = [(bit, False) for bit in bits(rule.all_of)]
     needed += [(bit, True) for mask in rule.any_of for bit in bits(mask)]
