@@ -61,13 +61,9 @@ help: ## list these targets
 
 .PHONY: run
 run: $(VENV)/run/.ready ## ask this machine, with `gmemflags show`
-ifeq "$(findstring kvm,$(MACHINE))" "kvm"
-	@$(RUN)/python -m gmemflags show $(ARGS)
-else
-	@$(RUN)/python -m gmemflags show || true
-	@echo; echo "What follows is not this machine, but the recorded host linux-6.18-x86_64:"; echo
-	@$(RUN)/python -m gmemflags show --host linux-6.18-x86_64 $(ARGS)
-endif
+	@$(RUN)/python -m gmemflags show $(ARGS) || { [ $$? = 3 ] && echo && \
+	  echo "What follows is not this machine, but the recorded host linux-6.18-x86_64:" && echo && \
+	  $(RUN)/python -m gmemflags show --host linux-6.18-x86_64 $(ARGS); }
 
 .PHONY: test
 test: $(VENV)/test/.ready ## run the tests on PYTHON; ARGS go to pytest

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import pickle
+import traceback
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -115,6 +117,14 @@ def test_a_closed_descriptor_is_told_as_such() -> None:
     """Also where a descriptor was to be taken; any other errno is left to speak for itself."""
     error = KvmUnavailableError(errno.EBADF, "Bad", "descriptor 9", Unavailable.NOT_KVM)
     assert str(error).endswith("(errno 9, not-kvm); the descriptor is closed, or was never one")
+
+
+def test_a_traceback_has_the_remedy() -> None:
+    """It is a note, once, also of an unpickled error; foreign text makes no line of its own."""
+    error = KvmUnavailableError(22, "No", "VM of type 4", Unavailable.NO_VM, "ask for type 0\nx")
+    for one in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301  # our own
+        shown = "".join(traceback.format_exception_only(one))
+        assert shown.endswith(": No (errno 22, no-vm)\nhint: ask for type 0\\nx\n")
 
 
 def test_an_error_without_an_errno_has_no_meaning_added() -> None:

@@ -53,7 +53,7 @@ def os_errors(
     assert_type((kvm.what, kvm.remedy), tuple[str, str])
     assert_type(kvm.reason, Unavailable)
     assert_type((query.number, query.origin), tuple[int, str])
-    assert_type(create.size, int | str)
+    assert_type(create.size, int)
     assert_type((create.mask, create.meaning), tuple[int, str])
     assert_type(create.support, Support | None)
     assert_type(create.resolution, Resolution | None)

@@ -58,7 +58,7 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
         self,
         errno: int,
         strerror: str,
-        size: int | str = 0,
+        size: int = 0,
         mask: int = 0,
         meaning: str = "",
         support: Support | None = None,
@@ -72,7 +72,7 @@ class GuestMemfdCreateError(GmemFlagsError, OSError):
         self.resolution = resolution
 
     def __str__(self) -> str:
-        what = f"guest_memfd of {self.size} bytes with flags {self.mask:#x}"
+        what = f"guest_memfd of {safe_repr(self.size)} bytes with flags {self.mask:#x}"
         return sentence(self, what, self.meaning)
 
 
@@ -94,6 +94,7 @@ class VmBackend(Backend):
             GuestMemfdCreateError: With the errno and what it means here.
             NegotiationError: The Resolution is a refusal.
             InvalidMaskError: ``flags`` is not a mask.
+            TypeError: ``size`` is not an int.
         """
 
 
@@ -107,11 +108,12 @@ def create(vm: Backend, size: int, flags: Resolution | int, call: Callable[[int]
     resolution = flags if isinstance(flags, Resolution) else None
     mask = flags.mask if isinstance(flags, Resolution) else u64(flags)
     page, invalid = os.sysconf("SC_PAGE_SIZE"), os.strerror(errno.EINVAL)
-    if type(size) is not int or not 0 < size < 1 << 63 or size % page:
+    if type(size) is not int:
+        raise TypeError(f"size must be an int, not {safe_repr(size)}")
+    if not 0 < size < 1 << 63 or size % page:
         needed = f"the size must be a positive multiple of {page} bytes below 2**63"
-        given = size if type(size) is int and size.bit_length() <= 128 else safe_repr(size)
         meaning = f"{needed}; nothing was tried"
-        raise GuestMemfdCreateError(errno.EINVAL, invalid, given, mask, meaning)
+        raise GuestMemfdCreateError(errno.EINVAL, invalid, size, mask, meaning)
     try:
         return call(mask)
     except OSError as error:

@@ -244,6 +244,7 @@ class KvmUnavailableError(GmemFlagsError, OSError):
         self.name = name
         self.time = time
         self.remedy: str = remedy or REMEDIES[reason]
+        self.add_note(f"hint: {quote(self.remedy)}")  # shown by a traceback
 
     def __str__(self) -> str:
         meaning = ERRNO_MEANINGS[errno.EBADF] if self.errno == errno.EBADF else ""

@@ -85,12 +85,32 @@ def test_what_is_odd() -> None:
     )
     Path("odd.jsonl").write_text(lines(none))
     row = [cell.strip() for cell in cells(run("baseline", "odd.jsonl").out)[0]]
-    assert row == ["not known", "vm", "0", "1", "not all", "none", "none"]
+    assert row == ["not known", "vm", "0", "1", "none", "none", "none"]
     tree = evolve(none.catalog, name="t", capabilities={"GUEST_MEMFD": 234})
     Path("t.json").write_text(records.dumps(tree))
     Path("u.jsonl").write_text(lines(query(FakeBackend({234: 1}), tree)))
     told = run("baseline", "u.jsonl", "--catalog", "t.json", "--verbose")
     assert "guest_memfd" in told.out
+
+
+@pytest.mark.usefixtures("files")
+def test_hosts_without_guest_memfd() -> None:
+    """They are counted; of how many hosts of a baseline lack it, only that some do is known."""
+    some = host("a", 3)
+    none = evolve(some, answers={**some.answers, "GUEST_MEMFD": 0}, origin="b")
+    none = evolve(none, host=evolve(none.host, name="b"))
+    Path("two.jsonl").write_text(lines(some, none))
+    assert [cell.strip() for cell in cells(run("baseline", "two.jsonl").out)[0]][3:5] == [
+        "2",
+        "1 of 2",
+    ]
+    Path("base.jsonl").write_text(run("baseline", "two.jsonl", "--json").out)
+    told = run("baseline", "base.jsonl")
+    assert told.out.startswith("baseline of 2 hosts: ")
+    assert [cell.strip() for cell in cells(told.out)[0]][3:5] == ["2", "not all"]
+    unknown = evolve(some, answers={"GUEST_MEMFD_FLAGS": 3})
+    Path("unknown.jsonl").write_text(lines(unknown))
+    assert cells(run("baseline", "unknown.jsonl").out)[0][4].strip() == "?"
 
 
 @pytest.mark.usefixtures("files")

@@ -313,6 +313,7 @@ def test_files_that_cannot_be_read() -> None:
         ("gone.jsonl", "No such file or directory"),
         (".", "Is a directory"),
         ("./a\0", "embedded null byte"),
+        ("/proc/self/mem", "Input/output error"),
     ):
         shown = name.replace("\0", "\\x00")
         told = run("check", "0", name)

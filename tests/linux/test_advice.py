@@ -50,6 +50,14 @@ def test_other_machines_have_no_kvm_intel(machine: str, said: str, number: int) 
     assert "kvm_intel" not in told
 
 
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR])
+def test_another_path_is_taken_for_a_mistake(number: int) -> None:
+    """A module or a container's device is the cause only where KVM's device usually is."""
+    told = "give the path of the KVM device, which is usually /dev/kvm"
+    assert remedy(number, path="/dev/kmv", container=True) == told
+    assert remedy(errno.ENXIO, path="/dev/kmv") == remedy(errno.ENXIO)
+
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_container_is_given_the_device_first(machine: str) -> None:
     """What its host may lack comes second."""

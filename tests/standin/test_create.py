@@ -139,11 +139,6 @@ def test_a_resolution_stands_for_its_mask(null: int) -> None:
         (2**64 + PAGE, f"{2**64 + PAGE}"),
         (1 << 400, "an int of 401 bits"),
         (-4096, "-4096"),
-        (True, "True"),
-        (float(PAGE), f"{float(PAGE)}"),
-        ("4096", "'4096'"),
-        (None, "None"),
-        (Swapped.HUGE, "an object of type Swapped"),
     ],
 )
 def test_a_bad_size_is_not_tried(size: int, shown: str, null: int) -> None:
@@ -155,6 +150,24 @@ def test_a_bad_size_is_not_tried(size: int, shown: str, null: int) -> None:
         f"guest_memfd of {shown} bytes with flags 0x3: Invalid argument (errno 22); the size must"
         f" be a positive multiple of {PAGE} bytes below 2**63; nothing was tried"
     )
+    assert not kernel.created
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (True, "True"),
+        (float(PAGE), f"{float(PAGE)}"),
+        ("4096", "'4096'"),
+        (None, "None"),
+        (Swapped.HUGE, "an object of type Swapped"),
+    ],
+)
+def test_a_size_that_is_no_int_is_not_tried(size: int, shown: str, null: int) -> None:
+    """Size and flags may have been swapped."""
+    kernel = HiddenKernel(3, EVERYTHING)
+    with pytest.raises(TypeError, match=f"size must be an int, not {shown}"):
+        on(kernel, null, lambda vm: vm.create_guest_memfd(size, PAGE))
     assert not kernel.created
 
 

@@ -28,15 +28,13 @@ from attrs import define
 
 from gmemflags import _exceptions as errors
 
-_HELP = """\
-usage: gmemflags COMMAND ...
-
-Ask KVM which guest_memfd flags it takes, and agree on some.
-
-commands:
-{commands}
-  help      Explain a command.
-
+_SUMMARY = "Ask KVM which guest_memfd flags it takes, and agree on some."
+_EXAMPLES = (
+    "gmemflags show",
+    "gmemflags check --profile fully-shared",
+    "gmemflags help check",
+)
+_STATUSES = """\
 exit status:
   0  yes, or done
   1  no, and the no is well founded
@@ -44,9 +42,7 @@ exit status:
   3  no answer: no device, no permission, only an upper bound, output that
      cannot be written, or anything unexpected (GMEMFLAGS_DEBUG=1 shows where)
 
-examples:
-  gmemflags show
-  gmemflags check --profile fully-shared"""
+"""
 
 
 class Status(IntEnum):
@@ -71,15 +67,14 @@ class CommandError(Exception):
     status: Status = Status.USAGE
 
 
-# Errors of the library that somebody at a keyboard can cause, and what to do.
-_WRONG_INPUT: dict[type[Exception], str] = {
+# What to do about errors of the library; those of _WRONG_INPUT are the fault of who typed.
+_WRONG_INPUT = errors.FlagSyntaxError, errors.CatalogError, errors.RecordError, errors.PoolError
+_HINTS: dict[type[Exception], str] = {
     errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, or a file ./NAME;"
     " --catalog chooses another tree",
     errors.CatalogError: "choose another catalog with --catalog, or query the host again",
     errors.RecordError: "give what `gmemflags show --json` wrote, or --skip-bad lines",
     errors.PoolError: "choose hosts with --machine, --vm-type and --scope",
-}
-_NO_ANSWER: dict[type[Exception], str] = {
     errors.CapabilityQueryError: "see the errno; seccomp or a security module may refuse ioctls",
     errors.InconsistentAnswerError: "no kernel answers so: look at what is between this and KVM",
     errors.NegotiationTooHardError: "ask for fewer flags, or simplify the catalog",
@@ -95,10 +90,9 @@ def as_command_error(error: Exception) -> CommandError:
         device = error.reason in ("no-device", "no-permission", "not-kvm")
         more = "; --host NAME needs no device" if device else ""
         return CommandError(str(error), error.remedy + more, Status.NO_ANSWER)
-    for kind, hint in (_WRONG_INPUT | _NO_ANSWER).items():
-        if isinstance(error, kind):
-            status = Status.USAGE if kind in _WRONG_INPUT else Status.NO_ANSWER
-            return CommandError(str(error), hint, status)
+    if hint := _HINTS.get(type(error)):
+        wrong = isinstance(error, _WRONG_INPUT)
+        return CommandError(str(error), hint, Status.USAGE if wrong else Status.NO_ANSWER)
     what = f"unexpected: {type(error).__name__}: {error}"
     return CommandError(what, _UNEXPECTED, Status.NO_ANSWER)
 
@@ -108,18 +102,18 @@ class Output:
 
     quiet = False
 
-    def say(self, text: str) -> None:
+    def say(self, *texts: str) -> None:
         """Print lines for people; a terminal folds long ones at its width."""
         if sys.stdout is not None and sys.stdout.isatty():
-            text = "\n".join(map(_fold, text.split("\n")))
-        self.emit(text)
+            texts = tuple(_fold(line) for text in texts for line in text.split("\n"))
+        self.emit(*texts)
 
-    def emit(self, text: str) -> None:
+    def emit(self, *texts: str) -> None:
         """Print lines for programs, as they are."""
         if self.quiet:
             return
         try:
-            _write(sys.stdout, f"{text}\n")
+            _write(sys.stdout, "".join(f"{text}\n" for text in texts))
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -138,15 +132,17 @@ class Output:
                 _write(sys.stderr, f"gmemflags: {title}: {cut}\n")
 
 
+_WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+"""Names of hosts and catalogs have hyphens, and must stay whole."""
+
+
 def _fold(line: str) -> str:
     # Broken between words; the further lines are indented by four more columns.
     width = max(get_terminal_size().columns, 40)
     if len(line) <= width:
         return line
     indent = " " * min(len(line) - len(line.lstrip()) + 4, width // 2)
-    return fill(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    return fill(line, width, subsequent_indent=indent, **_WHOLE)
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -163,43 +159,55 @@ def _write(stream: TextIO | None, text: str) -> None:
         raise
 
 
-class Command(NamedTuple):
-    """One command: its help, what argparse takes by names, and what does it."""
-
-    summary: str
-    arguments: Mapping[str, Mapping[str, Any]]
-    examples: Sequence[str]
-    run: Callable[[Namespace, Output], Status]
+Arguments = Mapping[str, Mapping[str, Any]]
+"""What argparse takes, by the names of an argument."""
 
 
 class _Format(RawDescriptionHelpFormatter):
-    # Names of hosts and catalogs have hyphens, and must stay whole.
-
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return wrap(text, width, break_on_hyphens=False)
+        return wrap(text, width, **_WHOLE)
 
 
 class Parser(ArgumentParser):
-    """The parser of one command; an error is raised, not printed."""
+    """A parser of what argparse takes by names; an error is raised, not printed."""
 
     color: bool
 
-    def __init__(self, name: str, command: Command) -> None:
-        examples = "\n".join(f"  {example}" for example in command.examples)
-        super().__init__(
-            f"gmemflags {name}",
-            description=command.summary,
-            epilog=f"examples:\n{examples}",
-            formatter_class=_Format,
-            allow_abbrev=False,
-        )
+    def __init__(
+        self, prog: str, summary: str, arguments: Arguments, examples: Sequence[str], **_: object
+    ) -> None:
+        epilog = "\n  ".join(["examples:", *examples])
+        super().__init__(prog, None, summary, epilog, formatter_class=_Format, allow_abbrev=False)
         self.color = False  # Python 3.14 would put escape sequences into the help
-        for names, how in command.arguments.items():
+        for names, how in arguments.items():
             self.add_argument(*names.split(), **how)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         raise CommandError(message, f"see `{self.prog} --help`")
+
+
+class Command(NamedTuple):
+    """One command: what its parser takes, and what does it."""
+
+    summary: str
+    arguments: Arguments
+    examples: Sequence[str]
+    run: Callable[[Namespace, Output], Status]
+
+
+VERSION = {"-V --version": {"action": "version", "version": "", "help": "print the version"}}
+"""Argparse is not told which: to look it up takes long."""
+
+
+def whole_parser(commands: Mapping[str, Command]) -> ArgumentParser:
+    """The parser of all commands, for the help and for programs that document a command line."""
+    whole = Parser("gmemflags", _SUMMARY, VERSION, _EXAMPLES)
+    whole.epilog = f"{_STATUSES}{whole.epilog}"
+    each = whole.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command in commands.items():
+        each.add_parser(name, help=command.summary, **command._asdict())
+    return whole
 
 
 def number(text: str) -> int:
@@ -232,29 +240,21 @@ def _run(commands: Mapping[str, Command], argv: Sequence[str], out: Output) -> S
     name, *rest = argv or [""]
     if name == "help":
         name, rest = " ".join(rest) or "--help", ["--help"]
-    if name in commands:
-        printed = io.StringIO()
-        try:
-            with redirect_stdout(printed):
-                args = Parser(name, commands[name]).parse_intermixed_args(rest)
-        except SystemExit:  # after --help, and after --version, which argparse is not told
-            out.emit(printed.getvalue().strip() or _version())
-            return Status.YES
-        out.quiet = out.quiet or args.quiet  # -vq
-        return commands[name].run(args, out)
-    if name in ("-h", "--help"):
-        listed = "\n".join(f"  {one:<10}{commands[one].summary}" for one in commands)
-        out.emit(_HELP.format(commands=listed))
-    elif name in ("-V", "--version"):
-        out.emit(_version())
-    else:
+    if name not in {*commands, "-h", "--help", "-V", "--version"}:
         near = get_close_matches(name[:20].lower(), commands, n=1)
         suggestion = f"; did you mean {near[0]}?" if near else ""
         what = f"no command is called {name[:60]!r}{suggestion}" if name else "no command is given"
         hint = f"name one of {', '.join(commands)}: `gmemflags help COMMAND` explains it"
         raise CommandError(what, hint)
-    return Status.YES
-
-
-def _version() -> str:
-    return f"gmemflags {metadata.version('gmemflags')}"
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            if name not in commands:
+                whole_parser(commands).parse_args([name])
+            parser = Parser(f"gmemflags {name}", *commands[name][:3])
+            args = parser.parse_intermixed_args(rest)
+    except SystemExit:  # after --help and --version
+        out.emit(printed.getvalue().strip() or f"gmemflags {metadata.version('gmemflags')}")
+        return Status.YES
+    out.quiet = out.quiet or args.quiet  # -vq
+    return commands[name].run(args, out)

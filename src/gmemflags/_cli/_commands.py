@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from argparse import SUPPRESS, Namespace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from itertools import chain
+from math import inf
 from pathlib import Path
 from time import time
 from types import ModuleType
@@ -22,8 +23,17 @@ from attrs import define, evolve, field
 
 from gmemflags import records
 from gmemflags._catalog import Capability, Catalog, Prerequisites, Request, Scope
-from gmemflags._cli import Command, CommandError, Output, Status, _render, as_command_error, number
-from gmemflags._cli._render import Group, Said, Unasked, Verdict, kind_of, plural, some
+from gmemflags._cli import (
+    VERSION,
+    Command,
+    CommandError,
+    Output,
+    Status,
+    _render,
+    as_command_error,
+    number,
+)
+from gmemflags._cli._render import Group, Key, Kind, Said, Unasked, Verdict, kind_of, plural, some
 from gmemflags._exceptions import GmemFlagsError, KvmUnavailableError, RecordError, quote
 from gmemflags._fleet import Baseline, baseline, compare
 from gmemflags._format import format_mask, parse_mask
@@ -102,9 +112,11 @@ def _shown(name: str) -> str:
     return "standard input" if name == STDIN else quote(name) or "''"
 
 
-def _open(name: str) -> BinaryIO:
+@contextmanager
+def _open(name: str) -> Generator[BinaryIO, None, None]:
     try:
-        return open(0, "rb", closefd=False) if name == STDIN else Path(name).open("rb")
+        with open(0, "rb", closefd=False) if name == STDIN else Path(name).open("rb") as file:
+            yield file
     except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
         why = error.strerror if isinstance(error, OSError) else error
         hint = "give a file that can be read, or - for standard input"
@@ -162,21 +174,22 @@ class Source:
                 self.out.complain(f"{_shown(name)} is given twice and read once", "leave it out")
                 continue
             seen.add(path)
-            with _open(name) as file:
-                lines, bad = self._lines(file, _shown(name)), self._without_host
-                for read in records.load_lines(lines, self.catalog, name=_shown(name), bad=bad):
-                    if isinstance(read, Baseline):
-                        yield Said(f"{read.support.origin} at {self.place}", read.support, read)
-                    else:
-                        yield Said(read.host.name or read.origin, read, read)
+            lines, bad = self._lines(name), self._without_host
+            for read in records.load_lines(lines, self.catalog, name=_shown(name), bad=bad):
+                if isinstance(read, Baseline):
+                    yield Said(f"{read.support.origin} at {self.place}", read.support, read)
+                else:
+                    yield Said(read.host.name or read.origin, read, read)
         yield from self._unasked
 
-    def _lines(self, file: BinaryIO, name: str) -> Iterator[bytes]:
-        for count, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), 1):
-            self.place = f"{name}, line {count}"
-            if len(line) > LONGEST:
-                raise CommandError(f"{self.place} has no end, or is no record", f"give {WRITTEN}")
-            yield line
+    def _lines(self, name: str) -> Iterator[bytes]:
+        with _open(name) as file:
+            for count, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), 1):
+                self.place = f"{_shown(name)}, line {count}"
+                if len(line) > LONGEST:
+                    what = f"{self.place} has no end, or is no record"
+                    raise CommandError(what, f"give {WRITTEN}")
+                yield line
 
     def _without_host(self, error: GmemFlagsError) -> None:
         if isinstance(error, KvmUnavailableError):
@@ -256,7 +269,7 @@ def _show(args: Namespace, out: Output) -> Status:
         return _show_json(source, out)
     groups = _grouped(source)
     about = f"{hosts[args.host].how}: {hosts[args.host].source}" if args.host else ""
-    out.say("\n".join(_render.hosts_text(groups, about, verbose=args.verbose)))
+    out.say(*_render.hosts_text(groups, about, verbose=args.verbose))
     unasked = any(isinstance(entry, Unasked) for _, entries, _ in groups for entry in entries)
     return Status.NO_ANSWER if unasked else Status.YES
 
@@ -281,15 +294,15 @@ def _show_json(source: Source, out: Output) -> Status:
 
 def _grouped(source: Source) -> list[Group]:
     # Hosts with the same answers together; of each further one no more is kept than its name.
-    known: dict[tuple[object, ...], Said | Unasked] = {}
-    keys_of: dict[str, dict[tuple[object, ...], None]] = {}
+    known: dict[Key, Said | Unasked] = {}
+    keys_of: dict[str, dict[Key, None]] = {}
     kernels: dict[str, str] = {}
     for entry in source:
         known.setdefault(entry.key, entry)
         keys_of.setdefault(entry.name, {})[entry.key] = None
         if isinstance(entry, Said):
             kernels[entry.name] = entry.support.host.kernel or "not known"
-    names_of: dict[tuple[tuple[object, ...], ...], list[str]] = {}
+    names_of: dict[tuple[Key, ...], list[str]] = {}
     for name, keys in keys_of.items():
         names_of.setdefault(tuple(keys), []).append(name)
     return [
@@ -351,7 +364,7 @@ def _status(answer: Resolution) -> Status:
 
 def _check_pool(source: Source, wanted: Request) -> Status:
     args, out = source.args, source.out
-    known: dict[tuple[object, ...], Verdict] = {}
+    known: dict[Key, Verdict] = {}
     told: dict[str, dict[int | None, Verdict]] = {}
     again = 0
     for entry in source:
@@ -369,10 +382,9 @@ def _check_pool(source: Source, wanted: Request) -> Status:
         if _SEVERITY.index(verdict.status) >= _SEVERITY.index(before.status):
             types[entry.vm_type] = verdict
     if args.list:
-        out.emit("\n".join(_render.tally_lines(told)))
+        out.emit(*_render.tally_lines(told))
     elif not args.json:
-        text = _render.tally_text(told, args.profile, again, verbose=args.verbose)
-        out.say("\n".join(text))
+        out.say(*_render.tally_text(told, args.profile, again, verbose=args.verbose))
     found = {verdict.status for types in told.values() for verdict in types.values()}
     return max(found, key=_SEVERITY.index)
 
@@ -395,8 +407,10 @@ def _verdict(said: Said, wanted: Request, source: Source) -> Verdict:
 
 def _baseline(args: Namespace, out: Output) -> Status:
     source = _source(args, out, args.files, Scope.VM)
-    waiting: dict[tuple[object, ...], list[Support | Baseline]] = {}
-    numbers: dict[object, int] = {}  # of equal answers, so that each host needs little memory
+    parts: dict[Kind, list[Support | Baseline]] = {}
+    without: dict[Kind, float] = {}  # hosts that have no guest_memfd
+    asked: dict[str, int] = {}
+    numbers: dict[Key, int] = {}  # of equal answers, so that each host needs little memory
     seen: set[tuple[str, int]] = set()
     unasked: dict[str, None] = {}
     for entry in source:
@@ -409,26 +423,31 @@ def _baseline(args: Namespace, out: Output) -> Status:
         seen.add(record)
         vm_type = -1 if entry.vm_type is None else entry.vm_type
         kind = kind_of(entry.support.host.machine), str(entry.support.scope), vm_type
-        part = waiting.setdefault(kind, [])
+        pool = entry.document if isinstance(entry.document, Baseline) else None
+        asked[entry.name] = pool.count if pool else 1
+        if entry.support.guest_memfd is False:  # a baseline does not tell on how many hosts
+            without[kind] = without.get(kind, 0) + (inf if pool else 1)
+        part = parts.setdefault(kind, [])
         part.append(entry.document)
         if len(part) == _CHUNK:
             part[:] = [baseline(part)]
-    asked = {name for name, _ in seen}
     silent = [name for name in unasked if name not in asked]
     if not seen:
         what, hint = f"no answer from {some(silent)}", "record these hosts again"
         raise CommandError(what, hint, Status.NO_ANSWER)
-    kinds = [baseline(part) for _, part in sorted(waiting.items())]
+    kinds = {kind: baseline(parts[kind]) for kind in sorted(parts)}
     if args.json:
-        out.emit("\n".join(map(records.dumps, kinds)))
+        out.emit(*map(records.dumps, kinds.values()))
     else:
-        count = kinds[0].count if len(kinds) == 1 else len(asked)
-        text = _render.baseline_text(kinds, count, silent, verbose=args.verbose)
-        out.say("\n".join(text))
+        count = sum(asked.values())
+        out.say(*_render.baseline_text(kinds, without, count, silent, verbose=args.verbose))
     return Status.NO_ANSWER if silent else Status.YES
 
 
 def _compare(args: Namespace, out: Output) -> Status:
+    if args.more:
+        hint = "name A and B; for many hosts there is `gmemflags baseline`"
+        raise CommandError(f"compare takes two files, not {2 + len(args.more)}", hint)
     ours, theirs = (_one_host(_source(args, out, [name], Scope.VM)) for name in (args.a, args.b))
     if len(ours) == len(theirs) == 1:  # two that were chosen, of whatever kind
         theirs = dict(zip(ours, theirs.values(), strict=True))
@@ -441,12 +460,11 @@ def _compare(args: Namespace, out: Output) -> Status:
         answer = "safe" if safe == len(ours) else "not safe"
         lines.insert(0, f"{answer}: from {a} to {b}: {safe} of {len(ours)} types of VM are safe")
     if args.json:
-        for comparison in found:
-            out.emit(records.dumps(comparison))
+        out.emit(*map(records.dumps, found))
         for origin in missing:
             out.complain(f"B has nothing like {origin}", "record B with that VM type")
     else:
-        out.say("\n".join(lines))
+        out.say(*lines)
     return Status.YES if safe == len(ours) else Status.NO
 
 
@@ -486,13 +504,13 @@ def _probe(args: Namespace, out: Output) -> Status:
 def _catalogs(args: Namespace, out: Output) -> Status:
     chosen = [*CATALOGS.values()] if args.name is None else [_catalog(args.name)]
     if args.json:
-        out.emit("\n".join(map(records.dumps, chosen)))
+        out.emit(*map(records.dumps, chosen))
     elif args.verbose or args.name is not None:
-        out.say("\n".join(chain.from_iterable(map(_render.catalog_text, chosen))))
+        out.say(*chain.from_iterable(map(_render.catalog_text, chosen)))
     else:
         rows = [["catalog", "flags", "profiles"]]
         rows += [[c.name, format_mask(c.named, c), ", ".join(c.profiles)] for c in chosen]
-        out.say("\n".join(_render.table(rows)))
+        out.say(*_render.table(rows))
     return Status.YES
 
 
@@ -504,55 +522,50 @@ def _schema(args: Namespace, out: Output) -> Status:
 # What argparse is told; an option has the same meaning in every command that takes it.
 
 Argument = dict[str, Any]
-_FLAG: Argument = {"action": "store_true"}
-_MANY: Argument = {"action": "append", "default": [], "metavar": "FLAGS"}
 
 
-def _value(metavar: str, text: str, **more: object) -> Argument:
-    return {"metavar": metavar, "help": text, **more}
+def _option(text: str, metavar: str = "", **more: object) -> Argument:
+    return {"help": text} | ({"metavar": metavar} if metavar else {"action": "store_true"}) | more
 
 
-_HOSTS = ", ".join(hosts)
-_CATALOGS = ", ".join(CATALOGS)
+_HOSTS, _CATALOGS = ", ".join(hosts), ", ".join(CATALOGS)
 _STAGES = [str(stage) for stage in Stage]
+_MANY: Argument = {"action": "append", "default": []}
 _TREE = (
     f"the tree that names the flags: {_CATALOGS}, or a file that `catalogs` or `probe` wrote with"
     " --json"
 )
+_SCOPE = "whose answer counts: that of VMs, or of /dev/kvm, an upper bound"
 _VM_TYPE = "only VMs of this type (default: 0 for probe and a check without files, else all)"
 _HI = "the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI in a tree that has one"
 OPTIONS: dict[str, Argument] = {
-    "--profile": _value("NAME", "a named request of the catalog"),
-    "--prefer": _MANY | {"help": "have these if possible, all or none; may be repeated"},
-    "--forbid": _MANY | {"help": "never have these; may be repeated"},
-    "--add-prerequisites": _FLAG
-    | {"help": "add flags that the others require, instead of refusing"},
+    "--profile": _option("a named request of the catalog", "NAME"),
+    "--prefer": _option("have these if possible, all or none; may be repeated", "FLAGS", **_MANY),
+    "--forbid": _option("never have these; may be repeated", "FLAGS", **_MANY),
+    "--add-prerequisites": _option("add flags that the others require, instead of refusing"),
     "--until": {"choices": _STAGES, "help": "the last stage whose rules count (default: access)"},
-    "--device": _value("PATH", f"the KVM device (default: {DEVICE})"),
-    "--host": _value("NAME", f"a host that comes with this program: {_HOSTS}", choices=hosts),
-    "--scope": {
-        "type": Scope,
-        "choices": [*Scope],
-        "help": "whose answer counts: that of VMs, or of /dev/kvm, an upper bound",
-    },
-    "--vm-type": _value("N", _VM_TYPE, type=number),
-    "--machine": _value("NAME", "only hosts of this machine, as `uname -m` prints it"),
-    "--catalog": _value("NAME|FILE", _TREE, default=MAINLINE.name),
-    "--flags-hi": _value("N", _HI, type=number),
-    "--force": _FLAG | {"help": "let --flags-hi be a number of another capability in mainline"},
-    "--skip-bad": _FLAG | {"help": "report broken lines of files, and go on"},
-    "--list": _FLAG | {"help": "print name, verdict, mask and reason code, a line a host"},
-    "--limit": _value("N", "create at most N files (default: 4096)", type=number, default=4096),
-    "--around": _MANY | {"help": "try this mask and what is near it, too; may be repeated"},
-    "--json": _FLAG | {"help": "for programs: print records, one a line"},
-    "--verbose": _FLAG | {"help": "print more"},
-    "--quiet": _FLAG | {"help": "print nothing: the exit status is the answer"},
-    "--version": {"action": "version", "version": "", "help": "print the version"},
+    "--device": _option(f"the KVM device (default: {DEVICE})", "PATH"),
+    "--host": _option(f"a host that comes with this program: {_HOSTS}", "NAME", choices=hosts),
+    "--scope": {"choices": [*Scope], "type": Scope, "help": _SCOPE},
+    "--vm-type": _option(_VM_TYPE, "N", type=number),
+    "--machine": _option("only hosts of this machine, as `uname -m` prints it", "NAME"),
+    "--catalog": _option(_TREE, "NAME|FILE", default=MAINLINE.name),
+    "--flags-hi": _option(_HI, "N", type=number),
+    "--force": _option("let --flags-hi be a number of another capability in mainline"),
+    "--skip-bad": _option("report broken lines of files, and go on"),
+    "--list": _option("print name, verdict, mask and reason code, a line a host"),
+    "--limit": _option("create at most N files (default: 4096)", "N", type=number, default=4096),
+    "--around": _option(
+        "try this mask and what is near it, too; may be repeated", "FLAGS", **_MANY
+    ),
+    "--json": _option("for programs: print records, one a line"),
+    "--verbose": _option("print more"),
+    "--quiet": _option("print nothing: the exit status is the answer"),
 }
-_SHORT = {"--verbose": "-v ", "--quiet": "-q ", "--version": "-V "}
+_SHORT = {"--verbose": "-v ", "--quiet": "-q "}
 _READ = "--catalog --flags-hi --force"
 _WHICH = f"--scope --vm-type --machine {_READ} --skip-bad"
-_PRINT = "--json --verbose --quiet --version"
+_PRINT = "--json --verbose --quiet"
 _FILES = f"{WRITTEN}; - is standard input"
 _ONE_HOST = "a file with the records of one host; - is standard input"
 _WORDS = (
@@ -561,63 +574,68 @@ _WORDS = (
 )
 
 
-def _arguments(options: str, **operands: Argument) -> Mapping[str, Argument]:
+def _command(
+    run: Callable[[Namespace, Output], Status],
+    summary: str,
+    options: str,
+    examples: str,
+    **operands: Argument,
+) -> Command:
     named = {_SHORT.get(option, "") + option: OPTIONS[option] for option in options.split()}
-    return {**operands, **named}
+    return Command(summary, {**operands, **named, **VERSION}, examples.split("; "), run)
 
 
 COMMANDS = {
-    "show": Command(
-        "Show which guest_memfd flags a host lists, and for which type of VM.",
-        _arguments(f"--device --host {_WHICH} {_PRINT}", files=_value("FILE", _FILES, nargs="*")),
-        ("gmemflags show", "gmemflags show --json >>hosts.jsonl", "gmemflags show hosts.jsonl"),
+    "show": _command(
         _show,
+        "Show which guest_memfd flags a host lists, and for which type of VM.",
+        f"--device --host {_WHICH} {_PRINT}",
+        "gmemflags show; gmemflags show --json >>hosts.jsonl; gmemflags show hosts.jsonl",
+        files=_option(_FILES, "FILE", nargs="*"),
     ),
-    "check": Command(
-        "Check whether a host takes the flags you want, or each of many, and say why not.",
-        _arguments(
-            "--profile --prefer --forbid --add-prerequisites --until"
-            f" --device --host {_WHICH} --list {_PRINT}",
-            flags=_value("FLAGS|FILE", _WORDS, nargs="*"),
-        ),
-        (
-            "gmemflags check MMAP --prefer INIT_SHARED",
-            "gmemflags check --profile fully-shared --list hosts.jsonl",
-            "gmemflags check INIT_SHARED --until create --list hosts.jsonl",
-        ),
+    "check": _command(
         _check,
+        "Check whether a host takes the flags you want, or each of many, and say why not.",
+        "--profile --prefer --forbid --add-prerequisites --until"
+        f" --device --host {_WHICH} --list {_PRINT}",
+        "gmemflags check MMAP --prefer INIT_SHARED; "
+        "gmemflags check --profile fully-shared --list hosts.jsonl; "
+        "gmemflags check INIT_SHARED --until create --list hosts.jsonl",
+        flags=_option(_WORDS, "FLAGS|FILE", nargs="*"),
     ),
-    "probe": Command(
-        "Try which combinations of flags a VM takes, and learn the rules behind them.",
-        _arguments(f"--device --vm-type {_READ} --limit --around {_PRINT}"),
-        ("gmemflags probe", "gmemflags probe --json >a.json", "gmemflags show --catalog a.json"),
+    "probe": _command(
         _probe,
+        "Try which combinations of flags a VM takes, and learn the rules behind them.",
+        f"--device --vm-type {_READ} --limit --around {_PRINT}",
+        "gmemflags probe; gmemflags probe --json >a.json; gmemflags show --catalog a.json",
     ),
-    "compare": Command(
-        "Compare two hosts: may what runs on A run on B?",
-        _arguments(f"{_WHICH} {_PRINT}", a=_value("A", _ONE_HOST), b=_value("B", _ONE_HOST)),
-        (
-            "gmemflags compare a.jsonl b.jsonl",
-            "gmemflags show --json | gmemflags compare a.jsonl -",
-        ),
+    "compare": _command(
         _compare,
+        "Compare two hosts: may what runs on A run on B?",
+        f"{_WHICH} {_PRINT}",
+        "gmemflags compare a.jsonl b.jsonl; gmemflags show --json | gmemflags compare a.jsonl -",
+        a=_option(_ONE_HOST, "A"),
+        b=_option(_ONE_HOST, "B"),
+        more=_option(SUPPRESS, "C", nargs="*"),
     ),
-    "baseline": Command(
-        "Show what all hosts of a pool have, for each kind of host.",
-        _arguments(f"{_WHICH} {_PRINT}", files=_value("FILE", _FILES, nargs="+")),
-        ("gmemflags baseline hosts.jsonl", "gmemflags baseline --machine aarch64 hosts.jsonl"),
+    "baseline": _command(
         _baseline,
+        "Show what all hosts of a pool have, for each kind of host.",
+        f"{_WHICH} {_PRINT}",
+        "gmemflags baseline hosts.jsonl; gmemflags baseline --machine aarch64 hosts.jsonl",
+        files=_option(_FILES, "FILE", nargs="+"),
     ),
-    "catalogs": Command(
-        "List the flags, numbers, rules and profiles of kernel trees.",
-        _arguments(_PRINT, name=_value("NAME|FILE", f"all about {_CATALOGS} or a file", nargs="?")),
-        ("gmemflags catalogs", "gmemflags catalogs linux-mainline"),
+    "catalogs": _command(
         _catalogs,
+        "List the flags, numbers, rules and profiles of kernel trees.",
+        _PRINT,
+        "gmemflags catalogs; gmemflags catalogs linux-mainline",
+        name=_option(f"all about {_CATALOGS} or a file", "NAME|FILE", nargs="?"),
     ),
-    "schema": Command(
-        "Print the JSON Schema of all records.",
-        _arguments("--verbose --quiet --version"),
-        ("gmemflags schema >gmemflags.schema.json", "gmemflags schema --verbose"),
+    "schema": _command(
         _schema,
+        "Print the JSON Schema of all records.",
+        "--verbose --quiet",
+        "gmemflags schema >gmemflags.schema.json; gmemflags schema --verbose",
     ),
 }

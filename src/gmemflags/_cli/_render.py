@@ -24,6 +24,10 @@ _MOST_GROUPS = 12
 _VM_TYPE_NAMES = {"x86_64": VM_TYPES_X86, "aarch64": VM_TYPES_ARM}
 _SHOWN = {BitState.SUPPORTED: "yes", BitState.UNSUPPORTED: "no", BitState.UNKNOWABLE: "?"}
 
+Key = tuple[object, ...]
+Kind = tuple[str, str, int]
+"""Machine, scope and VM type (-1: none, or not known) of hosts that make one baseline."""
+
 
 @frozen
 class Said:
@@ -47,7 +51,7 @@ class Said:
         return f"VM type {'not known' if self.vm_type is None else self.vm_type}"
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> Key:
         """Equal where the answer to every request is the same."""
         one = self.support
         answers, errors = tuple(one.answers.items()), tuple(one.errors.items())
@@ -68,7 +72,7 @@ class Unasked:
         return "/dev/kvm" if self.vm_type is None else f"VM type {self.vm_type}"
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> Key:
         """Equal where the text is the same."""
         return str(self.error), self.vm_type
 
@@ -266,37 +270,47 @@ def _word(verdicts: Iterable[Verdict]) -> str:
 
 
 def baseline_text(
-    kinds: Sequence[Baseline], count: int, unasked: Sequence[str], *, verbose: bool
+    kinds: Mapping[Kind, Baseline],
+    without: Mapping[Kind, float],
+    count: int,
+    unasked: Sequence[str],
+    *,
+    verbose: bool,
 ) -> Iterator[str]:
     """What all hosts have, and a table of what those of each kind have."""
-    catalog, mask, listed = kinds[0].support.catalog, MASK, 0
-    for kind in kinds:
-        mask &= kind.support.mask
-        listed |= kind.support.mask | union(kind.lacking)
+    pools = [*kinds.values()]
+    catalog, mask, listed = pools[0].support.catalog, MASK, 0
+    for pool in pools:
+        mask &= pool.support.mask
+        listed |= pool.support.mask | union(pool.lacking)
     many = f" of {len(kinds)} kinds" if len(kinds) > 1 else ""
     yield f"baseline of {plural(count, 'host')}{many}: {describe_mask(mask, catalog)}"
     yield ""
     names = _names(listed, catalog)
     rows = [["machine", "scope", "VM type", "hosts", "guest_memfd", *names.values()]]
-    for kind in kinds:
-        host = kind.support.host
+    for kind, pool in kinds.items():
+        host, there = pool.support.host, pool.support.guest_memfd
         vm_type = "-" if host.vm_type is None else f"{host.vm_type}"
-        row = [quote(host.machine or "not known"), str(kind.support.scope), vm_type]
-        row += [f"{kind.count}", "all" if kind.support.guest_memfd else "not all"]
-        rows.append(row + [_share(kind, bit) for bit in names])
+        has = "?" if there is None else _share(pool, without.get(kind, 0))
+        row = [quote(host.machine or "not known"), kind[1], vm_type, f"{pool.count}", has]
+        for bit in names:
+            lacking = pool.lacking.get(bit)
+            known = lacking or bit & pool.support.mask
+            row.append(_share(pool, lacking.count if lacking else 0) if known else "?")
+        rows.append(row)
     yield from table(rows)
-    for kind, row in zip(kinds, rows[1:], strict=True) if verbose else ():
+    for pool, row in zip(pools, rows[1:], strict=True) if verbose else ():
         yield f"  {row[0]}, {row[1]}, VM type {row[2]}:"
-        yield from (f"    {note}" for note in kind.notes)
+        yield from (f"    {note}" for note in pool.notes)
     if unasked:
         yield f"  no answer from {plural(len(unasked), 'host')}: {some(unasked)}"
 
 
-def _share(kind: Baseline, bit: int) -> str:
-    if bit not in kind.lacking:
-        return "all" if bit & kind.support.mask else "?"
-    listing = kind.count - kind.lacking[bit].count
-    return f"{listing} of {kind.count}" if listing else "none"
+def _share(pool: Baseline, without: float) -> str:
+    if without > pool.count:
+        return "not all"
+    having = f"{pool.count - without} of {pool.count}"
+    return having if 0 < without < pool.count else "none" if without else "all"
 
 
 def catalog_text(catalog: Catalog) -> Iterator[str]:

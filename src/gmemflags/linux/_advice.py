@@ -21,6 +21,7 @@ from gmemflags._exceptions import (
 )
 from gmemflags._rules import architecture
 
+KVM_DEVICE = "/dev/kvm"
 UNTOLD = DENIED | {errno.EIO, 0}
 """Errnos of an ioctl that say nothing of what kind of file a descriptor is."""
 
@@ -69,7 +70,9 @@ def cannot_open(
     reason = _OPEN_REASONS.get(number, Unavailable.FAILED)
     remedy = _SCARCE.get(number, "")
     given = f"give the device to this container (--device {quote(path)})"
-    if reason is Unavailable.NO_DEVICE:
+    if number in {errno.ENOENT, errno.ENOTDIR} and path != KVM_DEVICE:
+        remedy = f"give the path of the KVM device, which is usually {KVM_DEVICE}"
+    elif reason is Unavailable.NO_DEVICE:
         remedy = _NO_DEVICE.get(architecture(machine or "") or "", REMEDIES[reason])
         if container:
             remedy = f"{given}; on its host: {remedy}"

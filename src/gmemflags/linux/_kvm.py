@@ -34,6 +34,7 @@ from gmemflags._masks import read_long
 from gmemflags._resolve import Resolution
 from gmemflags._rules import architecture, vm_type_alone
 from gmemflags.linux._advice import (
+    KVM_DEVICE,
     UNTOLD,
     cannot_create,
     cannot_open,
@@ -175,7 +176,7 @@ class Kvm(Descriptor):
     _scope = Scope.SYSTEM
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = "/dev/kvm") -> Self:
+    def open(cls, path: str | os.PathLike[str] = KVM_DEVICE) -> Self:
         """Open the KVM device.
 
         Raises:
