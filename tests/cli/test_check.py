@@ -163,7 +163,7 @@ def test_the_device(device: Install) -> None:
 def test_a_word_that_is_a_file_is_told() -> None:
     """A flag that is misspelt is not taken for a file without a dot."""
     told = run("check", "pool", *KNOWN)
-    assert "a mask like 0x3, or a file ./NAME;" in told.err
+    assert "a mask like 0x3, a file ./NAME, or a profile with --profile;" in told.err
 
 
 @pytest.mark.usefixtures("files")

@@ -77,6 +77,7 @@ def test_wrong_input() -> None:
     hint = "name A and B; for many hosts there is `gmemflags baseline`"
     told = run("compare", "a.jsonl", "b.jsonl", "c.jsonl")
     assert told == Run(2, "", error("compare takes two files, not 3", hint))
+    assert "error: the following arguments are required: B\n" in run("compare", "a.jsonl").err
     hint = "give a file for each host; for many hosts there is `gmemflags baseline`"
     Path("ab.jsonl").write_text(lines(host("a", 3), host("b", 3)))
     told = run("compare", "ab.jsonl", "a.jsonl")

@@ -31,7 +31,8 @@ from gmemflags import _exceptions as errors
 _SUMMARY = "Ask KVM which guest_memfd flags it takes, and agree on some."
 _EXAMPLES = (
     "gmemflags show",
-    "gmemflags check --profile fully-shared",
+    "gmemflags show --json >>hosts.jsonl",
+    "gmemflags check --profile fully-shared hosts.jsonl",
     "gmemflags help check",
 )
 _STATUSES = """\
@@ -70,8 +71,8 @@ class CommandError(Exception):
 # What to do about errors of the library; those of _WRONG_INPUT are the fault of who typed.
 _WRONG_INPUT = errors.FlagSyntaxError, errors.CatalogError, errors.RecordError, errors.PoolError
 _HINTS: dict[type[Exception], str] = {
-    errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, or a file ./NAME;"
-    " --catalog chooses another tree",
+    errors.FlagSyntaxError: "name flags of `gmemflags catalogs`, a mask like 0x3, a file ./NAME, or"
+    " a profile with --profile; --catalog chooses another tree",
     errors.CatalogError: "choose another catalog with --catalog, or query the host again",
     errors.RecordError: "give what `gmemflags show --json` wrote, or --skip-bad lines",
     errors.PoolError: "choose hosts with --machine, --vm-type and --scope",

@@ -539,7 +539,7 @@ _SCOPE = "whose answer counts: that of VMs, or of /dev/kvm, an upper bound"
 _VM_TYPE = "only VMs of this type (default: 0 for probe and a check without files, else all)"
 _HI = "the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI in a tree that has one"
 OPTIONS: dict[str, Argument] = {
-    "--profile": _option("a named request of the catalog", "NAME"),
+    "--profile": _option("a named request, one of `gmemflags catalogs`", "NAME"),
     "--prefer": _option("have these if possible, all or none; may be repeated", "FLAGS", **_MANY),
     "--forbid": _option("never have these; may be repeated", "FLAGS", **_MANY),
     "--add-prerequisites": _option("add flags that the others require, instead of refusing"),
@@ -559,7 +559,7 @@ OPTIONS: dict[str, Argument] = {
         "try this mask and what is near it, too; may be repeated", "FLAGS", **_MANY
     ),
     "--json": _option("for programs: print records, one a line"),
-    "--verbose": _option("print more"),
+    "--verbose": _option("print more: every bit and raw answer, and more names"),
     "--quiet": _option("print nothing: the exit status is the answer"),
 }
 _SHORT = {"--verbose": "-v ", "--quiet": "-q "}
@@ -616,7 +616,7 @@ COMMANDS = {
         "gmemflags compare a.jsonl b.jsonl; gmemflags show --json | gmemflags compare a.jsonl -",
         a=_option(_ONE_HOST, "A"),
         b=_option(_ONE_HOST, "B"),
-        more=_option(SUPPRESS, "C", nargs="*"),
+        more={"help": SUPPRESS, "nargs": "*", "default": []},
     ),
     "baseline": _command(
         _baseline,
