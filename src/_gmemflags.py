@@ -1,16 +1,26 @@
 """The script ``gmemflags``: Ctrl-C ends it without a word, from its first line on.
 
-It stands outside the package because importing the package is most of the start.
+It stands outside the package because importing the package is most of the start. The package
+imports it first, for ``python -m gmemflags``, which knows nothing of a script.
 """
 
 import signal
+import sys
+
+
+def leave_ctrl_c() -> None:
+    """Leave Ctrl-C to the system, unless it is ignored from the start, as by a job of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main() -> int:
     """Run the command line of the process; return the exit status."""
-    # What ignores the signal from the start, as a job of a shell, goes on ignoring it.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    leave_ctrl_c()
     from gmemflags.__main__ import main as run  # noqa: PLC0415  # after the line above
 
     return run()
+
+
+if sys.orig_argv[1:3] == ["-m", "gmemflags"]:
+    leave_ctrl_c()

@@ -10,6 +10,7 @@ answers a request from what it said, and ``gmemflags.linux.Vm.create_guest_memfd
 'granted on a fake host: MMAP|INIT_SHARED (0x3)'
 """
 
+import _gmemflags as _gmemflags  # first of all, for Ctrl-C in `python -m gmemflags`
 from gmemflags._catalog import (
     Capability,
     Catalog,

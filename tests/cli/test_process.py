@@ -143,6 +143,21 @@ def test_ctrl_c_while_the_package_is_loaded(tmp_path: Path) -> None:
     assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGINT, "", "")
 
 
+def test_ctrl_c_while_the_module_is_loaded(tmp_path: Path) -> None:
+    """`python -m gmemflags` is ready for it before it loads anything of the package."""
+    (tmp_path / "attrs.py").write_text("import os; os.kill(os.getpid(), 2)\n")
+    child = subprocess.run(
+        [*COMMAND, "-V"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=TIMEOUT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGINT, "", "")
+
+
 def test_the_script() -> None:
     """It is installed, and is the same program."""
     script = entry_points(group="console_scripts")["gmemflags"]
