@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from errno import errorcode
 from typing import cast
 
-from gmemflags._catalog import Capability, Need, Prerequisites, Request, Scope
+from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Request, Scope
 from gmemflags._decision import (
     Fate,
     Finding,
@@ -442,7 +442,11 @@ def listed(support: Support) -> str:
 
 def asked(support: Support, request: Request) -> str:
     """What a request asks for, in the names of the host's catalog; defaults are left out."""
-    catalog = support.catalog
+    return wants(request, support.catalog)
+
+
+def wants(request: Request, catalog: Catalog) -> str:
+    """What a request asks for, in the names of a catalog; defaults are left out."""
     parts = [f"required {describe_mask(request.required, catalog)}"]
     parts += [f"preferred {describe_mask(group, catalog)}" for group in request.preferred]
     if request.forbidden:

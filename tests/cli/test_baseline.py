@@ -55,6 +55,15 @@ def test_records_of_each_kind() -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_records_say_who_could_not_be_asked() -> None:
+    """Beside the documents, in which such a host has no place."""
+    told = run("baseline", "--json", "pool.jsonl")
+    assert told.status == 3
+    assert told.out.count("\n") == 3
+    assert told.err == error("no answer from host-x", "record these hosts again", "warning")
+
+
+@pytest.mark.usefixtures("files")
 def test_more_hosts_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are counted in parts, with the same result."""
     monkeypatch.setattr(_commands, "_CHUNK", 3)

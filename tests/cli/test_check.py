@@ -8,6 +8,7 @@ from attrs import evolve
 
 from gmemflags import (
     MAINLINE,
+    KvmUnavailableError,
     NegotiationTooHardError,
     Prerequisites,
     Refused,
@@ -20,7 +21,6 @@ from gmemflags import (
     resolve,
 )
 from gmemflags._cli import Status
-from gmemflags._cli._commands import LONGEST
 from gmemflags._cli._render import Verdict, Verdicts, tally_text
 from tests.cli.devices import DEFAULT, Install
 from tests.cli.runs import Run, error, host, lines, pool, run, unreachable
@@ -159,6 +159,15 @@ def test_the_device(device: Install) -> None:
     assert run("check", SHARED, "--device", "/dev/gone").status == 3
 
 
+def test_a_list_of_the_types_of_a_device(device: Install) -> None:
+    """A type that could not be asked is no answer, and no yes."""
+    listed = {**DEFAULT, 235: 0b10_0001}
+    device(listed, {0: listed, 5: KvmUnavailableError(5, "odd", "VM of type 5")})
+    told = run("check", SHARED, "--scope", "vm", "--list")
+    assert (told.status, told.err) == (3, "")
+    assert told.out.endswith("\tpartly\t0x3\tfailed\n")
+
+
 @pytest.mark.usefixtures("files")
 def test_a_word_that_is_a_file_is_told() -> None:
     """A flag that is misspelt is not taken for a file without a dot."""
@@ -243,6 +252,15 @@ def test_decisions_of_a_pool() -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_decisions_leave_no_host_out() -> None:
+    """One that could not be asked has its document, too; --list adds nothing to documents."""
+    told = run("check", SHARED, "--json", "--list", "pool.jsonl")
+    kinds = [json.loads(line)["schema"] for line in told.out.splitlines()]
+    assert kinds == ["gmemflags/decision/2"] * 25 + ["gmemflags/unavailable/2"]
+    assert told.err.startswith("gmemflags: warning: host-x could not be asked: /dev/kvm: ")
+
+
+@pytest.mark.usefixtures("files")
 def test_an_over_hard_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told for that line, the others go on, and it is no answer."""
 
@@ -297,7 +315,7 @@ def test_broken_lines() -> None:
 def test_lines_without_an_end() -> None:
     """They end the command: this is no file of records."""
     good = lines(host("a", 3)).encode()
-    Path("long.jsonl").write_bytes(good + b"x" * LONGEST + b"\n" + good)
+    Path("long.jsonl").write_bytes(good + b"x" * records.LONGEST + b"\n" + good)
     told = run("check", SHARED, "long.jsonl", "--skip-bad")
     assert told.err.endswith(error("long.jsonl, line 2 has no end, or is no record", WRITTEN))
     told = run("check", SHARED, "--skip-bad", "/dev/zero")

@@ -30,7 +30,6 @@ from gmemflags import _exceptions as errors
 
 _SUMMARY = "Ask KVM which guest_memfd flags it takes, and agree on some."
 _EXAMPLES = (
-    "gmemflags show",
     "gmemflags show --json >>hosts.jsonl",
     "gmemflags check --profile fully-shared hosts.jsonl",
     "gmemflags help check",
@@ -47,16 +46,12 @@ exit status:
 
 
 class Status(IntEnum):
-    """What the exit status of the process says."""
+    """What the exit status of the process says; see ``_STATUSES``."""
 
     YES = 0
-    """Yes, or done."""
     NO = 1
-    """A no that is well founded."""
     USAGE = 2
-    """The command or its input is wrong."""
     NO_ANSWER = 3
-    """Neither a yes nor a no, or an answer that could not be printed."""
 
 
 @define

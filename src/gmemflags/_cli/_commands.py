@@ -50,8 +50,6 @@ CATALOGS = {catalog.name: catalog for catalog in SHIPPED}
 DEVICE = "/dev/kvm"
 STDIN = "-"
 WRITTEN = "records that `gmemflags show --json` wrote, one a line"
-LONGEST = 1 << 24
-"""No line of records, and no catalog, has more bytes."""
 _CHUNK = 512
 # With nothing worse, a refusal says nothing about the host.
 _OPEN = {
@@ -90,7 +88,7 @@ def _catalog(name: str) -> Catalog:
         known = ", ".join(CATALOGS)
         raise CommandError(f"no catalog is called {name!r}", f"name one of {known}, or ./{name}")
     with _open(name) as file:
-        text = file.read(LONGEST + 1)
+        text = file.read(records.LONGEST + 1)
     try:
         value: object = records.loads(text)
     except RecordError as error:
@@ -150,9 +148,8 @@ class Source:
             what = f"broken lines that were skipped: {self.bad}; records read: {self.read}"
             self.out.complain(what, "record these hosts again: they are missing from the answer")
         if nothing:
-            where = some(
-                [*map(_shown, self.files)] or [self.args.host or self.args.device or DEVICE]
-            )
+            asked = self.files or [self.args.host or self.args.device or DEVICE]
+            where = some([*map(_shown, asked)])
             what = f"none of {plural(self.read, 'record')} in {where} is of the kind that is chosen"
             hint = f"give {WRITTEN}; --scope, --vm-type and --machine choose some of them"
             raise CommandError(what if self.read else f"no record in {where}", hint)
@@ -184,9 +181,9 @@ class Source:
 
     def _lines(self, name: str) -> Iterator[bytes]:
         with _open(name) as file:
-            for count, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), 1):
+            for count, line in enumerate(iter(lambda: file.readline(records.LONGEST + 1), b""), 1):
                 self.place = f"{_shown(name)}, line {count}"
-                if len(line) > LONGEST:
+                if len(line) > records.LONGEST:
                     what = f"{self.place} has no end, or is no record"
                     raise CommandError(what, f"give {WRITTEN}")
                 yield line
@@ -282,14 +279,17 @@ def _show_json(source: Source, out: Output) -> Status:
                 out.emit(records.dumps(entry.document))
                 continue
             status = Status.NO_ANSWER
-            what = f"{quote(entry.name)} could not be asked: {entry.error}"
-            out.complain(what, "ask it again")
-            if isinstance(entry.error, KvmUnavailableError):
-                out.emit(records.dumps(entry.error))
+            _emit_unasked(entry, out)
     except KvmUnavailableError as error:
         out.emit(records.dumps(error))
         raise
     return status
+
+
+def _emit_unasked(entry: Unasked, out: Output) -> None:
+    out.complain(f"{quote(entry.name)} could not be asked: {entry.error}", "ask it again")
+    if isinstance(entry.error, KvmUnavailableError):
+        out.emit(records.dumps(entry.error))
 
 
 def _grouped(source: Source) -> list[Group]:
@@ -371,7 +371,11 @@ def _check_pool(source: Source, wanted: Request) -> Status:
         if isinstance(entry, Unasked):  # another record of the host may have an answer
             code = str(getattr(entry.error, "reason", "failed"))
             verdict = Verdict(Status.NO_ANSWER, code=code, sentence=str(entry.error))
-            told.setdefault(entry.name, {None: verdict})
+            types = told.setdefault(entry.name, {})
+            if not types or entry.vm_type is not None:
+                types[entry.vm_type] = verdict
+            if args.json:
+                _emit_unasked(entry, out)
             continue
         key = entry.key
         if args.json or key not in known:
@@ -381,7 +385,7 @@ def _check_pool(source: Source, wanted: Request) -> Status:
         before = types.get(entry.vm_type, verdict)
         if _SEVERITY.index(verdict.status) >= _SEVERITY.index(before.status):
             types[entry.vm_type] = verdict
-    if args.list:
+    if args.list and not args.json:
         out.emit(*_render.tally_lines(told))
     elif not args.json:
         out.say(*_render.tally_text(told, args.profile, again, verbose=args.verbose))
@@ -432,12 +436,14 @@ def _baseline(args: Namespace, out: Output) -> Status:
         if len(part) == _CHUNK:
             part[:] = [baseline(part)]
     silent = [name for name in unasked if name not in asked]
+    what, hint = f"no answer from {some(silent)}", "record these hosts again"
     if not seen:
-        what, hint = f"no answer from {some(silent)}", "record these hosts again"
         raise CommandError(what, hint, Status.NO_ANSWER)
     kinds = {kind: baseline(parts[kind]) for kind in sorted(parts)}
     if args.json:
         out.emit(*map(records.dumps, kinds.values()))
+        if silent:
+            out.complain(what, hint)
     else:
         count = sum(asked.values())
         out.say(*_render.baseline_text(kinds, without, count, silent, verbose=args.verbose))

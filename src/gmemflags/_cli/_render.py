@@ -12,8 +12,9 @@ from attrs import frozen
 from gmemflags._catalog import Catalog, Scope
 from gmemflags._cli import Status
 from gmemflags._exceptions import GmemFlagsError, quote
+from gmemflags._explain import wants
 from gmemflags._fleet import Baseline
-from gmemflags._format import describe, describe_mask, format_hosts, format_need, format_rule
+from gmemflags._format import describe, describe_mask, format_hosts, format_rule
 from gmemflags._host import BitState, Support
 from gmemflags._lint import lint
 from gmemflags._mainline import VM_TYPES_ARM, VM_TYPES_X86
@@ -44,13 +45,6 @@ class Said:
         return None if host.vm_type is None else vm_type_alone(host.vm_type, host.machine)
 
     @property
-    def place(self) -> str:
-        """Who answered, beside the host."""
-        if self.support.scope is Scope.SYSTEM:
-            return "/dev/kvm"
-        return f"VM type {'not known' if self.vm_type is None else self.vm_type}"
-
-    @property
     def key(self) -> Key:
         """Equal where the answer to every request is the same."""
         one = self.support
@@ -65,11 +59,6 @@ class Unasked:
     name: str
     vm_type: int | None
     error: GmemFlagsError
-
-    @property
-    def place(self) -> str:
-        """As that of somebody who answered."""
-        return "/dev/kvm" if self.vm_type is None else f"VM type {self.vm_type}"
 
     @property
     def key(self) -> Key:
@@ -163,17 +152,23 @@ def _names(mask: int, catalog: Catalog) -> dict[int, str]:
     return {bit: catalog.name_of(bit) or f"{bit:#x}" for bit in bits(catalog.named | mask)}
 
 
+def _place(one: Said | Unasked) -> str:
+    of_vm = one.support.scope is Scope.VM if isinstance(one, Said) else one.vm_type is not None
+    vm_type = "not known" if one.vm_type is None else one.vm_type
+    return f"VM type {vm_type}" if of_vm else "/dev/kvm"
+
+
 def _host_rows(
     entries: Sequence[Said | Unasked], names: Mapping[int, str]
 ) -> Iterator[Sequence[str]]:
     yield ["", "guest_memfd", *names.values()]
     for one in entries:
         if isinstance(one, Unasked):
-            yield [one.place, f"could not be asked: {one.error}"]
+            yield [_place(one), f"could not be asked: {one.error}"]
             continue
         support = one.support
         kinds = _VM_TYPE_NAMES.get(kind_of(support.host.machine), {})
-        place = f"{one.place} {kinds.get(-1 if one.vm_type is None else one.vm_type, '')}"
+        place = f"{_place(one)} {kinds.get(-1 if one.vm_type is None else one.vm_type, '')}"
         there = {True: "yes", False: "no", None: "?"}[support.guest_memfd]
         cells = ("denied" if b & support.hi_only else _SHOWN[support.state(b)] for b in names)
         yield [place.rstrip(), there, *cells]
@@ -184,13 +179,13 @@ def _bit_rows(said: Sequence[Said], names: Mapping[int, str]) -> Iterator[Sequen
     rows = [(bit, f"{bit.bit_length() - 1}", name) for bit, name in names.items()]
     for half, label in ((WORD, "31..0"), (MASK ^ WORD, "63..32")):
         rows += [(bit, label, "all others") for bit in bits(half & ~union(names))[:1]]
-    yield ["bit", "name", *(one.place for one in said)]
+    yield ["bit", "name", *map(_place, said)]
     for bit, label, name in rows:
         yield [label, name, *(f"{one.support.state(bit)}" for one in said)]
 
 
 def _raw_rows(said: Sequence[Said]) -> Iterator[Sequence[str]]:
-    yield ["capability", "number", *(one.place for one in said)]
+    yield ["capability", "number", *map(_place, said)]
     for name, number in said[0].support.catalog.capabilities.items():
         cells: list[str] = []
         for one in said:
@@ -331,11 +326,6 @@ def catalog_text(catalog: Catalog) -> Iterator[str]:
         yield f"    source: {quote(rule.source)}"
     yield from ("", "profiles")
     for profile in catalog.profiles.values():
-        request = profile.request
         yield f"  {quote(profile.name)}"
         yield f"    why: {quote(profile.why)}"
-        yield f"    required: {describe_mask(request.required, catalog)}"
-        yield from (f"    preferred: {describe_mask(one, catalog)}" for one in request.preferred)
-        if request.forbidden:
-            yield f"    forbidden: {describe_mask(request.forbidden, catalog)}"
-        yield from (f"    needs: {format_need(need)}" for need in request.needs)
+        yield f"    asks: {wants(profile.request, catalog)}"
