@@ -102,7 +102,7 @@ def test_every_option_is_used_and_means_the_same_everywhere() -> None:
     """One table has them all."""
     named = {name for command in COMMANDS.values() for name in command.arguments}
     used = {name.split()[-1] for name in named if name.startswith("-")}
-    assert used == {*OPTIONS, "--version"}
+    assert used == {*OPTIONS}
 
 
 def test_help_has_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:

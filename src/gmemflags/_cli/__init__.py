@@ -177,6 +177,8 @@ class Parser(ArgumentParser):
         self.color = False  # Python 3.14 would put escape sequences into the help
         for names, how in arguments.items():
             self.add_argument(*names.split(), **how)
+        # Argparse is not told which version: to look it up takes long.
+        self.add_argument("-V", "--version", action="version", version="", help="print the version")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
@@ -192,13 +194,9 @@ class Command(NamedTuple):
     run: Callable[[Namespace, Output], Status]
 
 
-VERSION = {"-V --version": {"action": "version", "version": "", "help": "print the version"}}
-"""Argparse is not told which: to look it up takes long."""
-
-
 def whole_parser(commands: Mapping[str, Command]) -> ArgumentParser:
     """The parser of all commands, for the help and for programs that document a command line."""
-    whole = Parser("gmemflags", _SUMMARY, VERSION, _EXAMPLES)
+    whole = Parser("gmemflags", _SUMMARY, {}, _EXAMPLES)
     whole.epilog = f"{_STATUSES}{whole.epilog}"
     each = whole.add_subparsers(title="commands", metavar="COMMAND")
     for name, command in commands.items():

@@ -23,16 +23,7 @@ from attrs import define, evolve, field
 
 from gmemflags import records
 from gmemflags._catalog import Capability, Catalog, Prerequisites, Request, Scope
-from gmemflags._cli import (
-    VERSION,
-    Command,
-    CommandError,
-    Output,
-    Status,
-    _render,
-    as_command_error,
-    number,
-)
+from gmemflags._cli import Command, CommandError, Output, Status, _render, as_command_error, number
 from gmemflags._cli._render import Group, Key, Kind, Said, Unasked, Verdict, kind_of, plural, some
 from gmemflags._exceptions import GmemFlagsError, KvmUnavailableError, RecordError, quote
 from gmemflags._fleet import Baseline, baseline, compare
@@ -561,9 +552,7 @@ OPTIONS: dict[str, Argument] = {
     "--skip-bad": _option("report broken lines of files, and go on"),
     "--list": _option("print name, verdict, mask and reason code, a line a host"),
     "--limit": _option("create at most N files (default: 4096)", "N", type=number, default=4096),
-    "--around": _option(
-        "try this mask and what is near it, too; may be repeated", "FLAGS", **_MANY
-    ),
+    "--around": _option("try what is near this mask, too; may be repeated", "FLAGS", **_MANY),
     "--json": _option("for programs: print records, one a line"),
     "--verbose": _option("print more: every bit and raw answer, and more names"),
     "--quiet": _option("print nothing: the exit status is the answer"),
@@ -588,7 +577,7 @@ def _command(
     **operands: Argument,
 ) -> Command:
     named = {_SHORT.get(option, "") + option: OPTIONS[option] for option in options.split()}
-    return Command(summary, {**operands, **named, **VERSION}, examples.split("; "), run)
+    return Command(summary, {**operands, **named}, examples.split("; "), run)
 
 
 COMMANDS = {
