@@ -10,7 +10,10 @@ answers a request from what it said, and ``gmemflags.linux.Vm.create_guest_memfd
 'granted on a fake host: MMAP|INIT_SHARED (0x3)'
 """
 
-import _gmemflags as _gmemflags  # first of all, for Ctrl-C in `python -m gmemflags`
+from sys import orig_argv as _orig_argv
+
+if _orig_argv[1:3] == ["-m", "gmemflags"]:  # a command: Ctrl-C ends it quietly from here on
+    import _gmemflags as _gmemflags
 from gmemflags._catalog import (
     Capability,
     Catalog,
