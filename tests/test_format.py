@@ -335,6 +335,11 @@ def test_a_bit_without_a_name_in_a_rule_of_a_tree() -> None:
         (Hosts(machines=("x86_64",)), "machine x86_64"),
         (Hosts(machines=("x86_64", "i686")), "machine x86_64 or i686"),
         (Hosts(vm_types=(4, 5)), "VM type 4 or 5"),
+        (Hosts(except_vm_types=(0, 1 << 31)), "any VM type but 0 or 0x80000000"),
+        (
+            Hosts(machines=("s390x",), vm_types=(0, 4), except_vm_types=(0,)),
+            "machine s390x, VM type 0 or 4, any VM type but 0",
+        ),
         (Hosts(machines=("s390x",), vm_types=(0,)), "machine s390x, VM type 0"),
         (Hosts(vm_types=(1 << 31, 255)), "VM type 0x80000000 or 255"),
         (Hosts(machines=("a\nb",)), r"machine a\nb"),

@@ -650,8 +650,9 @@ def learned(rules: Iterable[Rule]) -> list[str]:
 
 
 def test_a_learned_catalog_loses_the_rules_that_the_kernel_contradicts() -> None:
-    """The kernel knows better."""
-    assert learned([requires(FOO, BAR)]) == ["FOO excludes BAR"]
+    """The kernel knows better of this machine and VM type."""
+    here = Hosts(machines=["x86_64"], vm_types=[0])
+    assert learned([requires(FOO, BAR, hosts=here)]) == ["FOO excludes BAR"]
 
 
 def test_a_learned_catalog_keeps_the_rules_that_the_kernel_confirms() -> None:
@@ -693,20 +694,48 @@ def test_a_learned_catalog_keeps_rules_that_may_be_for_other_hosts() -> None:
     assert [type(rule) for rule in unknown.as_catalog("learned").rules] == [Excludes, Requires]
 
 
+NOT_X86 = (
+    "aarch64",
+    "ppc64",
+    "s390x",
+    "mips64",
+    "riscv64",
+    "sparc64",
+    "parisc64",
+    "loongarch64",
+)
+
+
 @pytest.mark.parametrize(
     ("hosts", "left"),
     [
-        (Hosts(), []),
-        (Hosts(vm_types=[0]), []),
-        (Hosts(vm_types=[0, 4]), [Hosts(vm_types=[4])]),
-        (Hosts(machines=["x86_64"]), []),
-        (Hosts(machines=["AMD64", "i686"]), []),
-        (Hosts(machines=["x86_64", "arm64"]), [Hosts(machines=["arm64"])]),
+        (Hosts(), [Hosts(machines=NOT_X86), Hosts(machines=["x86_64"], except_vm_types=[0])]),
+        (Hosts(vm_types=[0]), [Hosts(machines=NOT_X86, vm_types=[0])]),
+        (
+            Hosts(vm_types=[0, 4]),
+            [
+                Hosts(machines=NOT_X86, vm_types=[0, 4]),
+                Hosts(machines=["x86_64"], vm_types=[4]),
+            ],
+        ),
+        (Hosts(machines=["x86_64"]), [Hosts(machines=["x86_64"], except_vm_types=[0])]),
+        (Hosts(machines=["x86_64"], vm_types=[0]), []),
+        (
+            Hosts(machines=["AMD64", "i686"], except_vm_types=[5]),
+            [Hosts(machines=["AMD64", "i686"], except_vm_types=[5, 0])],
+        ),
+        (
+            Hosts(machines=["x86_64", "arm64", "toaster"]),
+            [
+                Hosts(machines=["arm64", "toaster"]),
+                Hosts(machines=["x86_64"], except_vm_types=[0]),
+            ],
+        ),
         (
             Hosts(machines=["i686", "aarch64"], vm_types=[0, 4]),
             [
                 Hosts(machines=["aarch64"], vm_types=[0, 4]),
-                Hosts(machines=["i686", "aarch64"], vm_types=[4]),
+                Hosts(machines=["i686"], vm_types=[4]),
             ],
         ),
     ],
@@ -723,9 +752,35 @@ def test_a_learned_catalog_keeps_what_a_rule_says_of_other_hosts(
 def test_names_of_one_architecture_are_one_kind_of_host() -> None:
     """A rule for aarch64 is about a host that calls itself arm64."""
     report = with_rules(requires(FOO, BAR, hosts=Hosts(machines=["aarch64", "riscv64"])))
-    arm = evolve(report, support=evolve(report.support, host=HostFacts(machine="arm64")))
+    facts = HostFacts(machine="arm64", vm_type=40)
+    arm = evolve(report, support=evolve(report.support, host=facts))
     kept = [rule.hosts for rule in arm.as_catalog("here").rules if isinstance(rule, Requires)]
-    assert kept == [Hosts(machines=["riscv64"])]
+    assert kept == [
+        Hosts(machines=["aarch64"], except_vm_types=[0]),
+        Hosts(machines=["riscv64"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "facts", [HostFacts(machine="x86_64"), HostFacts(machine="toaster", vm_type=0)], ids=str
+)
+def test_a_host_that_is_not_known_is_an_exception_from_no_rule(facts: HostFacts) -> None:
+    """Nobody can say for which hosts the rule does not hold, so it holds for all."""
+    report = with_rules(requires(FOO, BAR))
+    unknown = evolve(report, support=evolve(report.support, host=facts))
+    assert requires(FOO, BAR) in unknown.as_catalog("here").rules
+
+
+def test_a_second_vm_type_is_learned_from_a_learned_catalog() -> None:
+    """Both types are excepted then, and no other."""
+    report = with_rules(requires(FOO, BAR))
+    support = report.support.under(report.as_catalog("first"))
+    second = evolve(report, support=evolve(support, host=HostFacts(machine="amd64", vm_type=4)))
+    rules = second.as_catalog("second").rules
+    assert [rule.hosts for rule in rules if isinstance(rule, Requires)] == [
+        Hosts(machines=NOT_X86),
+        Hosts(machines=["x86_64"], except_vm_types=[0, 4]),
+    ]
 
 
 def test_a_learned_catalog_keeps_numbers_and_profiles() -> None:

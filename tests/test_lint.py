@@ -239,6 +239,21 @@ def test_a_flag_for_hosts_that_no_rule_names() -> None:
     assert linted(nowhere_named) == ()
 
 
+def test_a_flag_for_some_vm_types_only() -> None:
+    """A rule that excepts some types is for all others, those that no rule names included."""
+    hosts = Hosts(except_vm_types=(0,))
+    assert linted(Never(FOO, hosts=hosts, **SAID)) == ()
+    assert linted(Always(FOO, hosts=hosts, **SAID), Never(FOO, **SAID))[:1] == (
+        "no mask can be bound on other VM types",
+    )
+
+
+def test_a_rule_that_excepts_all_that_it_speaks_of() -> None:
+    """It applies nowhere, which nobody means to write."""
+    nowhere = Never(FOO, hosts=Hosts(vm_types=(0, 4), except_vm_types=(4, 0, 5)), **SAID)
+    assert linted(nowhere) == ("rule 'no mask takes FOO' excepts every VM type that it speaks of",)
+
+
 def test_rules_of_other_hosts_do_not_add_up() -> None:
     """What arm64 forces and x86-64 forbids is no contradiction."""
     rules = [

@@ -320,6 +320,7 @@ def test_the_canonical_order() -> None:
         Never(A, why="It is so.", source="a book"),
         Never(A, why="It is so.", source="a test"),
         Never(A, why="So.", source="a book"),
+        Never(A, **said(hosts=Hosts(except_vm_types=(4,)))),
         Never(A, **said(hosts=Hosts(vm_types=(4,)))),
         Never(A, **said(hosts=Hosts(machines=("s390x",)))),
         Never(A, **said(hosts=Hosts(machines=("s390x",), vm_types=(1,)))),
@@ -341,10 +342,11 @@ def test_only_equal_rules_have_the_same_place_in_the_canonical_order() -> None:
         *(evolve(rule, stage=Stage.ACCESS) for rule in EVERY_KIND),
         *(evolve(rule, hosts=Hosts(machines=("s390x",))) for rule in EVERY_KIND),
         *(evolve(rule, hosts=Hosts(vm_types=(4,))) for rule in EVERY_KIND),
+        *(evolve(rule, hosts=Hosts(except_vm_types=(4,))) for rule in EVERY_KIND),
         Never(A | B, **said()),
         Always(A, any_of=(B, C, D), **said()),
     }
-    assert len({canonical(rule) for rule in rules}) == len(rules) == 32
+    assert len({canonical(rule) for rule in rules}) == len(rules) == 37
 
 
 @pytest.mark.parametrize("kind", [Hosts, Rule, *map(type, EVERY_KIND)])
@@ -361,6 +363,7 @@ X86 = Hosts(machines=("x86_64",))
 PROTECTED = Hosts(machines=("aarch64",), vm_types=(1 << 31,))
 TDX = Hosts(vm_types=(4, 5))
 X86_TDX = Hosts(machines=("x86_64",), vm_types=(5,))
+BUT_0 = Hosts(except_vm_types=(0,))
 
 
 @pytest.mark.parametrize(
@@ -410,6 +413,24 @@ X86_TDX = Hosts(machines=("x86_64",), vm_types=(5,))
         (X86_TDX, "x86_64", None, None),
         (X86_TDX, None, 5, None),
         (X86_TDX, None, None, None),
+        (BUT_0, "x86_64", 0, False),
+        (BUT_0, "x86_64", 40, True),
+        (BUT_0, "aarch64", 40, False),
+        (BUT_0, "arm64", 1 << 31 | 40, True),
+        (BUT_0, "x86_64", None, None),
+        (BUT_0, None, None, None),
+        *((BUT_0, name, 0, False) for name in ("toaster", "", None)),
+        *((BUT_0, name, 40, None) for name in ("toaster", "", None)),
+        (BUT_0, None, 1 << 31, True),
+        (Hosts(except_vm_types=[1 << 31 | 33]), "aarch64", 1 << 31 | 40, False),
+        (Hosts(except_vm_types=[1 << 31 | 33]), "toaster", 1 << 31 | 40, None),
+        (Hosts(machines=["arm64"], except_vm_types=[0]), "x86_64", 5, False),
+        (Hosts(machines=["arm64"], except_vm_types=[0]), None, 5, None),
+        (Hosts(machines=["arm64"], except_vm_types=[0]), None, 0, False),
+        (Hosts(vm_types=[0, 4], except_vm_types=[0]), "x86_64", 0, False),
+        (Hosts(vm_types=[0, 4], except_vm_types=[0]), "x86_64", 4, True),
+        (Hosts(vm_types=[0, 4], except_vm_types=[0]), "x86_64", 5, False),
+        (Hosts(vm_types=[36], except_vm_types=[4]), None, 0, None),
     ],
 )
 def test_hosts_include(
@@ -436,6 +457,7 @@ def test_hosts_are_kept_as_tuples() -> None:
     [
         ({"machines": "x86_64"}, "several names of machines are wanted, not 'x86_64'"),
         ({"vm_types": [0, "5"]}, "VM types are wanted as ints in [0, 2**64), not '5'"),
+        ({"except_vm_types": ["5"]}, "VM types are wanted as ints in [0, 2**64), not '5'"),
         ({"vm_types": [True]}, "VM types are wanted as ints in [0, 2**64), not True"),
         (
             {"vm_types": [1 << 64]},

@@ -103,9 +103,10 @@ def applies(support: Support, rule: Rule) -> bool | None:
     /dev/kvm answers for VMs of all types, so a rule about some VM types does not bind it.
     """
     hosts = rule.hosts
-    if not hosts.machines and not hosts.vm_types:
+    by_type = hosts.vm_types or hosts.except_vm_types
+    if not hosts.machines and not by_type:
         return True
-    if support.scope is Scope.SYSTEM and hosts.vm_types:
+    if support.scope is Scope.SYSTEM and by_type:
         return False
     return hosts.include(support.host.machine, support.host.vm_type)
 

@@ -272,6 +272,7 @@ class RequestDocument(TypedDict, closed=True):
 class _Hosts(TypedDict, closed=True):
     machines: ReadOnly[list[str]]
     vm_types: ReadOnly[list[Count]]
+    except_vm_types: NotRequired[ReadOnly[list[Count]]]
 
 
 class _Rule(TypedDict, closed=True):
@@ -693,6 +694,7 @@ def _make_probe(parts: Parts, _: Catalog) -> ProbeReport:
 
 
 PARTS: dict[Any, Callable[[Any], Parts]] = {
+    _Hosts: lambda hosts: {"except_vm_types": hosts.except_vm_types or None},
     _Rule: lambda rule: {"kind": type(rule).__name__.lower()},
     HostDocument: _host_parts,
     UnavailableDocument: _unavailable_parts,

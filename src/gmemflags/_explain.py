@@ -245,7 +245,7 @@ def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
         if host.machine is None or architecture(host.machine) is None:
             # A known VM type can leave a rule open as well: arm64 would read it differently.
             machine |= bool(hosts.machines) or host.vm_type is not None
-        vm_type |= bool(hosts.vm_types) and host.vm_type is None
+        vm_type |= bool(hosts.vm_types or hosts.except_vm_types) and host.vm_type is None
     return [name for name, unknown in (("machine", machine), ("VM type", vm_type)) if unknown]
 
 

@@ -179,9 +179,13 @@ def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:
 def format_hosts(hosts: Hosts) -> str:
     """The hosts that a rule speaks of: ``machine x86_64 or i686, VM type 4``, or ``any host``."""
     parts = [f"machine {' or '.join(map(quote, hosts.machines))}"] if hosts.machines else []
-    if hosts.vm_types:
-        types = [f"{number}" if number < 0x100 else f"{number:#x}" for number in hosts.vm_types]
-        parts.append(f"VM type {' or '.join(types)}")
+    for what, numbers in (
+        ("VM type", hosts.vm_types),
+        ("any VM type but", hosts.except_vm_types),
+    ):
+        if numbers:
+            types = [f"{number}" if number < 0x100 else f"{number:#x}" for number in numbers]
+            parts.append(f"{what} {' or '.join(types)}")
     return ", ".join(parts) or "any host"
 
 

@@ -22,7 +22,7 @@ from gmemflags._format import describe, describe_mask, format_mask, format_rule
 from gmemflags._host import Support
 from gmemflags._masks import FlagWord, bits, flag_class, u64, union
 from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order
-from gmemflags._rules import Excludes, Hosts, Refused, Requires, Rule, Stage, meaning
+from gmemflags._rules import Excludes, Refused, Requires, Rule, Stage, elsewhere, meaning
 from gmemflags._values import Reduced, checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
 
 # What a text shows of a list: nobody reads thousands of lines.
@@ -271,12 +271,10 @@ class ProbeReport:
         """The catalog that this kernel obeys.
 
         It has the rules that were learned, and those of the catalog that this kernel does not
-        contradict; of those that it does, what they say of other hosts. Where it is not known
-        whether a rule speaks of this host, the rule stays, and may refuse what works here. Listed
-        bits without a name are called ``BIT_n``.
-
-        The catalog is for hosts with this kernel, machine and VM type. A rule for all hosts that
-        this kernel contradicts is left out for all, so another kind of host needs its own probe.
+        contradict; of those that it does, all that they say of other machines and VM types than
+        the one that was probed. Where it is not known whether a rule speaks of this host, or what
+        its machine or VM type is, the rule stays, and may refuse what works here. Listed bits
+        without a name are called ``BIT_n``.
 
         Raises:
             CatalogError: The report is not complete.
@@ -291,11 +289,16 @@ class ProbeReport:
         ]
         wrong = {one.rule for one in self.checked_rules if one.state is RuleState.CONTRADICTED}
         kept = [rule for rule in catalog.rules if rule not in wrong]
-        elsewhere = [part for rule in wrong for part in _elsewhere(rule, support)]
+        host = support.host
+        parts = [
+            evolve(rule, hosts=hosts)
+            for rule in wrong
+            for hosts in elsewhere(rule.hosts, host.machine, host.vm_type)
+        ]
         # By stage, kind and operands: a rule that is there already is not added.
         here = {meaning(rule)[:3] for rule in kept if applies(support, rule)}
         learned = [rule for rule in (*self.rules, *refused) if meaning(rule)[:3] not in here]
-        rules = [*learned, *kept, *elsewhere]
+        rules = [*learned, *kept, *parts]
         return evolve(catalog, name=name, flags=_flags(catalog, self._known), rules=rules)
 
 
@@ -317,17 +320,6 @@ def _cited(report: ProbeReport, rule: Rule, relation: Relation, stage: Stage) ->
     for yes in in_order(mask for mask in relation.works if not no & ~mask)[:1]:
         why += f", {describe_mask(yes, catalog)} works"
     return evolve(rule, why=f"{why}.", source=report.source, stage=stage)
-
-
-def _elsewhere(rule: Rule, support: Support) -> Iterator[Rule]:
-    # What a rule says of other hosts than this one, of which the kernel itself has spoken.
-    here, hosts = (support.host.machine, support.host.vm_type), rule.hosts
-    machines = [name for name in hosts.machines if not Hosts(machines=[name]).include(*here)]
-    types = [number for number in hosts.vm_types if not Hosts(vm_types=[number]).include(*here)]
-    if machines:
-        yield evolve(rule, hosts=evolve(hosts, machines=machines))
-    if types:
-        yield evolve(rule, hosts=evolve(hosts, vm_types=types))
 
 
 def _flags(catalog: Catalog, used: int) -> type[FlagWord]:

@@ -112,9 +112,12 @@ def _rule_faults(rule: Rule, times: int, catalog: Catalog) -> Iterator[str]:
         yield f"{what} has an empty mask"
     if times > 1:
         yield f"{what} is there twice"
-    for machine in rule.hosts.machines:
+    hosts = rule.hosts
+    for machine in hosts.machines:
         if architecture(machine) is None:
             yield f"{what} speaks of machine {quote(machine)}, which is not a known name"
+    if hosts.vm_types and not set(hosts.vm_types) - set(hosts.except_vm_types):
+        yield f"{what} excepts every VM type that it speaks of"
     yield from _operand_faults(rule, catalog, what)
 
 
@@ -158,13 +161,19 @@ def _clauses(rules: Iterable[Rule], catalog: Catalog, budget: Budget) -> list[Cl
 def _kinds_of_host(catalog: Catalog, budget: Budget) -> Iterator[tuple[str, list[Rule]]]:
     # Each kind of host that the rules can tell apart: its name, and the rules that surely apply.
     machines: set[str | None] = {None, *(m for rule in catalog.rules for m in rule.hosts.machines)}
-    vm_types: set[int | None] = {None, *(t for rule in catalog.rules for t in rule.hosts.vm_types)}
+    vm_types = {
+        t for rule in catalog.rules for t in (*rule.hosts.vm_types, *rule.hosts.except_vm_types)
+    }
+    other_types = (max(vm_types, default=0) | 0xFF) + 1  # no type that a rule names, on arm64 too
+    vm_types.add(other_types)
     budget.spend(len(machines) * len(vm_types) * len(catalog.rules))
-    for machine, vm_type in sorted(product(machines, vm_types), key=repr):
+    for machine, vm_type in sorted(
+        product(machines, vm_types), key=lambda kind: (repr(kind[0]), kind[1])
+    ):
         rules = [rule for rule in catalog.rules if rule.hosts.include(machine, vm_type)]
         names = [quote(machine or "other machines")] if len(machines) > 1 else []
         if len(vm_types) > 1:
-            names.append("other VM types" if vm_type is None else f"VM type {vm_type}")
+            names.append("other VM types" if vm_type == other_types else f"VM type {vm_type}")
         yield ", ".join(names) or "any host", rules
 
 

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from enum import IntEnum
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from gmemflags._exceptions import safe_repr
 from gmemflags._masks import MASK, u64
@@ -126,6 +126,8 @@ class Hosts:
     """Machine names as ``uname -m`` prints them; empty: any."""
     vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
     """VM types, the numbers that KVM_CREATE_VM takes; empty: any."""
+    except_vm_types: tuple[int, ...] = field(default=(), converter=_vm_types)
+    """VM types that the rule does not apply to, even if ``vm_types`` has them."""
     kinds: tuple[str, ...] = field(
         init=False, eq=False, repr=False, default=Factory(_kinds, takes_self=True)
     )
@@ -146,21 +148,29 @@ class Hosts:
             another architecture, or a known other type, is a False.
         """
         here = self._include_machine(machine)
-        if here is False or not self.vm_types:
+        if here is False or not (self.vm_types or self.except_vm_types):
             return here
         if vm_type is None:
             return None
-        alone = vm_type_alone(vm_type, machine)
-        listed = [vm_type_alone(number, machine) for number in self.vm_types]
-        if alone in listed:
-            return here
-        if machine is not None and architecture(machine) is not None:
+        known = architecture(machine or "") is not None
+
+        def is_among(numbers: tuple[int, ...]) -> bool:
+            alone = vm_type_alone(vm_type, machine)
+            return alone in [vm_type_alone(number, machine) for number in numbers]
+
+        def may_be_among(numbers: tuple[int, ...]) -> bool:
+            # On an unknown machine, which may be arm64, a small number may be an address size and
+            # no type: in the host's facts and in the rule alike.
+            return not known and vm_type & ~0xFF in [number & ~0xFF for number in numbers]
+
+        if self.vm_types and not is_among(self.vm_types):
+            if not may_be_among(self.vm_types) or self._include_machine("aarch64") is False:
+                return False
+            here = None
+        excepted = self.except_vm_types
+        if vm_type in excepted or (known and is_among(excepted)):
             return False
-        # On an unknown machine, which may be arm64, a small number may be an address size and no
-        # type: in the host's facts and in the rule alike.
-        arm = self._include_machine("aarch64") is not False
-        as_arm = vm_type & ~0xFF in [number & ~0xFF for number in self.vm_types]
-        return None if arm and as_arm else False
+        return None if may_be_among(excepted) else here
 
     def _include_machine(self, machine: str | None) -> bool | None:
         kinds = self.kinds
@@ -172,6 +182,27 @@ class Hosts:
         if here in kinds:
             return True
         return False if here in _NAMES and all(kind in _NAMES for kind in kinds) else None
+
+
+def elsewhere(hosts: Hosts, machine: str | None, vm_type: int | None) -> list[Hosts]:
+    """``hosts`` but those of one architecture and VM type, which are among them.
+
+    Where one of the two is not known, nobody can say which hosts these are: then all are left.
+    """
+    here = architecture(machine or "")
+    if here is None or vm_type is None:
+        return [hosts]
+    alone = vm_type_alone(vm_type, here)
+    others = [name for name in hosts.machines or _NAMES if _kind(name) != here]
+    same = [name for name in hosts.machines if _kind(name) == here] or [here]
+    types = [number for number in hosts.vm_types if vm_type_alone(number, here) != alone]
+    found = [evolve(hosts, machines=others)] if others else []
+    if types:
+        found.append(evolve(hosts, machines=same, vm_types=types))
+    elif not hosts.vm_types:
+        excepted = (*hosts.except_vm_types, alone)
+        found.append(evolve(hosts, machines=same, except_vm_types=excepted))
+    return found
 
 
 @frozen
@@ -339,14 +370,10 @@ def meaning(rule: Rule) -> tuple[object, ...]:
     elif isinstance(rule, (Requires, Always)):
         fixed = len(operands) - len(rule.any_of)
         operands[fixed:] = sorted(set(rule.any_of))
-    kind = type(rule).__name__
-    return (
-        int(rule.stage),
-        kind,
-        tuple(operands),
-        rule.hosts.kinds,
-        tuple(sorted(rule.hosts.vm_types)),
-    )
+    kind, hosts = type(rule).__name__, rule.hosts
+    # A VM type that is excepted is told from the others by its sign.
+    types = (*sorted(hosts.vm_types), *sorted(~number for number in hosts.except_vm_types))
+    return int(rule.stage), kind, tuple(operands), hosts.kinds, types
 
 
 def canonical(rule: Rule) -> tuple[object, ...]:

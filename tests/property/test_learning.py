@@ -4,12 +4,16 @@ import errno
 from collections.abc import Callable, Iterable
 from itertools import product
 
+from attrs import evolve
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gmemflags import (
     Always,
+    Catalog,
     Excludes,
+    HostFacts,
+    Hosts,
     Never,
     Prerequisites,
     Request,
@@ -21,8 +25,20 @@ from gmemflags import (
     resolve,
 )
 from gmemflags.linux import Observation, ProbeReport
-from tests.probing import Judge, always, excludes, never, reported, requires, subsets, swept, tree
-from tests.property.hidden import StagedKernel, kernels, staged_kernels
+from tests.probing import (
+    Judge,
+    always,
+    excludes,
+    never,
+    obeying,
+    reported,
+    requires,
+    subsets,
+    swept,
+    tree,
+)
+from tests.property.hidden import SIX as SIX_BITS
+from tests.property.hidden import StagedKernel, kernels, rules_over, staged_kernels
 
 TREE = tree(*"ABCDEFGH")
 Holds = Callable[[int], bool]
@@ -300,3 +316,92 @@ def test_the_learned_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
     dead = [fault for fault in lint(report.as_catalog("learned")) if "no mask can hold" in fault]
     assert list(lint(report.as_catalog("learned"))) == dead
     assert len(dead) == len(bits(listed & ~held))
+
+
+_machines = st.sampled_from(["x86_64", "AMD64", "i686", "aarch64", "arm64", "riscv64", "toaster"])
+_vm_types = st.sampled_from([0, 4, 5, 36, 1 << 31, 1 << 31 | 33])
+_facts = st.builds(
+    HostFacts, machine=st.none() | st.just("") | _machines, vm_type=st.none() | _vm_types
+)
+_probed = st.builds(HostFacts, machine=_machines, vm_type=_vm_types) | _facts
+_few = st.just(()) | st.lists(_vm_types, max_size=2)
+# One kernel takes all that it lists, and so contradicts every rule for its host.
+_learnable = staged_kernels | st.integers(0, SIX_BITS).map(
+    lambda listed: StagedKernel(listed, obeying(), obeying(), obeying(), ((), (), ()))
+)
+_hosts = st.builds(
+    Hosts,
+    machines=st.just(()) | st.lists(_machines, max_size=2),
+    vm_types=_few,
+    except_vm_types=_few,
+)
+
+
+def report_of(catalog: Catalog, kernel: StagedKernel, facts: HostFacts) -> ProbeReport:
+    """The report of a kernel of which everything was tried, on a host of some kind."""
+    report = swept_stages(kernel)
+    return evolve(report, support=evolve(report.support.under(catalog), host=facts))
+
+
+@st.composite
+def ruled_reports(draw: st.DrawFn) -> ProbeReport:
+    """A report under a catalog with rules for some hosts, perhaps a learned one."""
+    rules = [
+        evolve(rule, stage=draw(st.sampled_from(Stage)), hosts=draw(_hosts))
+        for rule in draw(rules_over(SIX_BITS))
+    ]
+    catalog = evolve(TREE, rules=rules)
+    if draw(st.booleans()):
+        before = report_of(catalog, draw(_learnable), draw(_probed))
+        catalog = before.as_catalog("learned")
+    return report_of(catalog, draw(_learnable), draw(_probed))
+
+
+def refusing(catalog: Catalog, mask: int, facts: HostFacts) -> set[Stage]:
+    """The stages of the rules that refuse a mask on a host, for certain or perhaps."""
+    return {
+        rule.stage
+        for rule in catalog.rules
+        if not rule.holds(mask) and rule.hosts.include(facts.machine, facts.vm_type) is not False
+    }
+
+
+_KINDS = dict.fromkeys(("x86_64", "AMD64", "i686"), "x86_64") | {
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "riscv64": "riscv64",
+}
+
+
+def kind(facts: HostFacts) -> tuple[str, int] | None:
+    """Architecture and VM type of a host; None if one of them is not known."""
+    machine, vm_type = _KINDS.get(facts.machine or ""), facts.vm_type
+    if machine is None or vm_type is None:
+        return None
+    return machine, vm_type >> 8 << 8 if machine == "arm64" else vm_type
+
+
+@given(ruled_reports(), _facts)
+def test_a_probe_takes_no_rule_from_another_host(report: ProbeReport, other: HostFacts) -> None:
+    """What the catalog refuses there, the learned one refuses, at the same stages or at more."""
+    assume(kind(other) is None or kind(other) != kind(report.support.host))
+    learned = report.as_catalog("learned")
+    for mask in subsets(SIX_BITS):
+        before = refusing(report.support.catalog, mask, other)
+        assert before <= refusing(learned, mask, other)
+
+
+@given(ruled_reports())
+def test_the_learned_catalog_agrees_with_the_probe(report: ProbeReport) -> None:
+    """What works is refused only by what is not known to apply, or what only a guest would show."""
+    facts = report.support.host
+    learned = report.as_catalog("learned")
+    for stage in Stage:
+        for mask in report.fails(stage):
+            assert mask & ~report.support.mask or refusing(learned, mask, facts)
+        for mask in report.works(stage) if kind(facts) else ():
+            for rule in learned.rules:
+                if rule.stage <= stage and not rule.holds(mask):
+                    here = rule.hosts.include(facts.machine, facts.vm_type)
+                    guest = rule.stage is Stage.ACCESS and rule.hosts.vm_types
+                    assert not here or guest

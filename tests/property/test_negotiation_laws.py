@@ -171,7 +171,10 @@ def test_a_suggestion_says_what_it_is_not_good_for(case: tuple[Support, Request]
             rule
             for rule in late
             if not rule.holds(suggestion.mask)
-            and not (support.scope is Scope.SYSTEM and rule.hosts.vm_types)
+            and not (
+                support.scope is Scope.SYSTEM
+                and (rule.hosts.vm_types or rule.hosts.except_vm_types)
+            )
             and rule.hosts.include(support.host.machine, support.host.vm_type) is not False
         ]
         device = changed.scope is not request.scope
@@ -190,6 +193,9 @@ def test_order_does_not_matter(case: tuple[Support, Request], random: Random) ->
             hosts=Hosts(
                 machines=random.sample(rule.hosts.machines, len(rule.hosts.machines)),
                 vm_types=random.sample(rule.hosts.vm_types, len(rule.hosts.vm_types)),
+                except_vm_types=random.sample(
+                    rule.hosts.except_vm_types, len(rule.hosts.except_vm_types)
+                ),
             ),
         )
         for rule in support.catalog.rules
@@ -223,7 +229,7 @@ def test_an_open_condition_counts_as_met(case: tuple[Support, Request]) -> None:
     answer = resolve(support, request)
     for rule in support.catalog.rules:
         here = rule.hosts.include(support.host.machine, support.host.vm_type)
-        if support.scope is Scope.SYSTEM and rule.hosts.vm_types:
+        if support.scope is Scope.SYSTEM and (rule.hosts.vm_types or rule.hosts.except_vm_types):
             here = False
         if rule.stage <= request.until and here is not False and answer.ok:
             assert rule.holds(answer.mask)

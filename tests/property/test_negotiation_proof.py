@@ -59,7 +59,7 @@ GUEST_MEMFD = 234
 def rule_of(law: Law) -> Rule:
     """The library's rule for the oracle's."""
     why, source, stage = "It is so.", "a test", Stage(law.stage)
-    hosts = Hosts(machines=law.machines, vm_types=law.types)
+    hosts = Hosts(machines=law.machines, vm_types=law.types, except_vm_types=law.excepted)
     match law.kind:
         case "requires":
             return Requires(

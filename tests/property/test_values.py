@@ -85,6 +85,7 @@ VALUES: list[object] = [
     Never(1 << 63, why=WHY, source=SOURCE),
     Refused(3, why=WHY, source=SOURCE),
     Hosts(machines=["aarch64"], vm_types=[0, 5]),
+    Hosts(except_vm_types=[0, 1 << 31]),
     Need(Capability.VM_TYPES, 1, any_of=(2, 4)),
     REQUEST,
     Profile("mine", REQUEST, "For this test."),

@@ -65,8 +65,9 @@ texts = st.text(max_size=12)
 maybe_text = st.none() | texts
 vm_types = st.integers(0, (1 << 53) - 1)
 _any_of = st.lists(masks, max_size=3).map(tuple)
+_types = st.lists(vm_types, max_size=2)
 _hosts = st.builds(
-    Hosts, machines=st.lists(texts, max_size=2), vm_types=st.lists(vm_types, max_size=2)
+    Hosts, machines=st.lists(texts, max_size=2), vm_types=_types, except_vm_types=_types
 )
 _rest = {"why": texts, "source": texts, "stage": st.sampled_from(Stage), "hosts": _hosts}
 rules: st.SearchStrategy[Rule] = st.one_of(
