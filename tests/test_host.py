@@ -543,3 +543,41 @@ def test_an_answer_is_used_or_unused() -> None:
     unused = [Answer(Capability.GUEST_MEMFD, 300, 1)]
     with pytest.raises(ValueError, match=r"^GUEST_MEMFD is answered twice$"):
         evolve(support, unused=unused)
+
+
+def renamed(**members: int) -> Catalog:
+    """Mainline with these flags."""
+    return evolve(MAINLINE, name="renamed", flags=flag_class(members))
+
+
+def test_a_copy_reads_the_answers_as_the_first_one_did() -> None:
+    """``evolve`` refuses the catalogs that ``under`` refuses, and takes the others."""
+    tree = renamed(MMAP=1, INIT_SHARED=2, NO_DIRECT_MAP=4)
+    support = query(FakeBackend.narrow(0b111), tree)
+    with pytest.raises(CatalogError, match="0x4 is OTHER here, and NO_DIRECT_MAP in the tree"):
+        evolve(support, catalog=renamed(MMAP=1, OTHER=4))
+    for other in (numbered(GUEST_MEMFD_FLAGS=400), WITH_HI, numbered(VM_TYPES=400)):
+        with pytest.raises(CatalogError, match="here, which a fake host was never asked"):
+            evolve(support, catalog=other, answers={"GUEST_MEMFD": 1, "VM_TYPES": 1})
+    alike = renamed(MMAP=1, INIT_SHARED=2, NO_DIRECT_MAP=4, OTHER=8)
+    copied = evolve(support, catalog=alike)
+    assert (copied.mask, copied.catalog) == (0b111, alike)
+    assert evolve(copied, catalog=tree) == support
+
+
+def test_a_copy_of_what_a_device_says_is_not_of_a_vm() -> None:
+    """An upper bound does not become the answer of a VM."""
+    device = query(FakeBackend.narrow(0b11, scope=Scope.SYSTEM))
+    with pytest.raises(ValueError, match="/dev/kvm gave these answers, and no VM"):
+        evolve(device, scope=Scope.VM)
+    assert evolve(device, origin="elsewhere").scope is Scope.SYSTEM
+
+
+@pytest.mark.parametrize(
+    "answer", [(1, 300, 0), ("X", "300", 0), ("X", 300, 0.5), ("X", 300, None, "EIO")], ids=repr
+)
+def test_answers_that_are_not_used_are_answers(answer: Any) -> None:
+    """A name and numbers, as those that are used."""
+    support = query(FakeBackend.narrow(0b11))
+    with pytest.raises(TypeError, match=r" must be an? (str|int), not "):
+        evolve(support, unused=[Answer(*answer)])

@@ -127,6 +127,7 @@ def supports(support: Support) -> None:
     assert_type(support.errors, Mapping[str, int])
     assert_type(support.unused, tuple[Answer, ...])
     assert_type(support.other_names, Mapping[int, str])
+    assert_type(support.asked_as, tuple[Catalog, Scope])
     assert_type(support.all_answers, tuple[Answer, ...])
     assert_type(support.all_names, dict[int, str])
     assert_type(support.known_answer("GUEST_MEMFD"), int | None)

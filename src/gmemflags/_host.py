@@ -190,7 +190,14 @@ def _catalog(value: Catalog) -> Catalog:
 
 
 def _unused(answers: Collection[Answer]) -> tuple[Answer, ...]:
-    return checked_tuple(answers, Answer, "several Answer values") if answers else ()
+    if not answers:
+        return ()
+    found = checked_tuple(answers, Answer, "several Answer values")
+    for answer in found:
+        checked(answer.capability, "capability", str)
+        for value in answer[1:]:
+            checked(value or 0, "number, raw or errno", int)
+    return found
 
 
 def _names(names: Mapping[int, str]) -> Mapping[int, str]:
@@ -237,6 +244,10 @@ def _other_number(catalog: Catalog, name: str, number: int | None, origin: str) 
     )
 
 
+def _as_given(support: Support) -> tuple[Catalog, Scope]:
+    return support.catalog, support.scope
+
+
 def _merge_answers(support: Support) -> Merged:
     # Everything is checked once here, so that all later reading succeeds.
     numbers, answers, origin = support.catalog.capabilities, support.answers, support.origin
@@ -248,9 +259,29 @@ def _merge_answers(support: Support) -> Merged:
     _check_others(support)
     flags_hi = answers.get(_FLAGS_HI)
     try:
-        return merge(answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
+        merged = merge(answers.get(Capability.GUEST_MEMFD_FLAGS), flags_hi)
     except InvalidMaskError as error:
         raise InconsistentAnswerError(_FLAGS_HI, flags_hi, str(error), origin) from None
+    if support.asked_as != (support.catalog, support.scope):
+        _check_copy(support, merged.mask)
+    return merged
+
+
+def _check_copy(support: Support, mask: int) -> None:
+    # A copy by evolve() says what the first one said.
+    (asked, scope), catalog = support.asked_as, support.catalog
+    if scope is Scope.SYSTEM and support.scope is Scope.VM:
+        raise ValueError("/dev/kvm gave these answers, and no VM: query the VM")
+    numbers = asked.capabilities
+    for name in {*support.answers, *support.errors, *_ENUMERATING}:
+        number = catalog.capabilities.get(name)
+        if number is not None and number != numbers.get(name):
+            problem = _other_number(catalog, name, numbers.get(name), support.origin)
+            raise CatalogError(catalog.name, problem)
+    for bit, there in asked.flags.bit_names.items():
+        here = catalog.flags.bit_names.get(bit, there) if bit & mask else there
+        if here != there:
+            raise CatalogError(catalog.name, _other_name(bit, here, there, support.origin))
 
 
 def _unnumbered(support: Support, name: str) -> CatalogError:
@@ -276,21 +307,24 @@ class Support:
         scope: Whether /dev/kvm or a VM answered.
         host: What is known of the host.
         origin: Who answered, as text.
-        catalog: The tree that names the bits. For another one, use :meth:`under`: ``evolve`` does
-            not see that a bit means something else there.
+        catalog: The tree that names the bits. For another one, use :meth:`under`.
         unused: Answers to capabilities that the catalog does not number, or numbers otherwise:
             kept for another catalog, and not used.
         other_names: What the tree under which the host was asked calls bits that the catalog does
             not name.
+        asked_as: The catalog and the scope for which this was made first; not to be given. A copy
+            by ``evolve`` keeps it, so that no copy reads the answers as something else.
 
     Raises:
         InconsistentAnswerError: An answer is not a C long or looks like an errno, or FLAGS_HI is
             wider than 32 bits.
         CatalogError: An answer to a capability that the catalog does not number; a bit that it
-            calls otherwise than ``other_names``, or flags enumerated by another number.
+            calls otherwise than ``other_names``, or flags enumerated by another number; another
+            catalog than that of ``asked_as`` which reads the answers differently.
         TypeError: A field of another type.
         ValueError: An error and an answer to one capability, or an error of one that enumerates
-            flags; two answers to one capability; a VM type at system scope.
+            flags; two answers to one capability; a VM type at system scope; a copy of the
+            answers of /dev/kvm as those of a VM.
 
     >>> from gmemflags import query
     >>> from gmemflags.testing import FakeBackend
@@ -310,6 +344,9 @@ class Support:
     unused: tuple[Answer, ...] = field(default=(), converter=_unused)
     other_names: Mapping[int, str] = field(
         factory=dict[int, str], converter=_names, hash=False, repr=mapping_repr
+    )
+    asked_as: tuple[Catalog, Scope] = field(
+        eq=False, repr=False, default=Factory(_as_given, takes_self=True)
     )
     _merged: Merged = field(
         init=False, eq=False, repr=False, default=Factory(_merge_answers, takes_self=True)
