@@ -288,6 +288,19 @@ def test_flags_survive_pickle_and_copy(flags: type[FlagWord], value: int) -> Non
         assert (made, type(made)) == (flag, flags)
 
 
+def test_a_pickled_flag_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read where its class calls the bit something else, it is a flag of another class."""
+    frozen = [pickle.dumps(flag) for flag in (Tree.LOW, Tree.TOP | 0x40, Tree(0x40))]
+    now = class_body("Tree", {"SHORT": 1, "TOP": 1 << 63, "SEVENTH": 0x40})
+    monkeypatch.setattr(f"{__name__}.Tree", now)
+    low, top, unnamed = (pickle.loads(flag) for flag in frozen)  # noqa: S301  # our own bytes
+    assert (str(low), int(low), type(low).__name__) == ("LOW", 1, "Tree")
+    with pytest.raises(InvalidMaskError):
+        assert low | now(1)
+    assert (type(top), int(top)) == (now, 1 << 63 | 0x40)
+    assert (type(unnamed), int(unnamed)) == (now, 0x40)
+
+
 def test_membership_is_by_bits() -> None:
     """``in`` asks for all bits of a flag, named or not."""
     assert F.MMAP in F(0x41)

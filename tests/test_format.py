@@ -370,3 +370,24 @@ def test_hosts_as_text(hosts: Hosts, text: str) -> None:
 def test_a_need_as_text(need: Need, text: str) -> None:
     """The capability by its full name, and what its answer must have."""
     assert format_need(need) == text
+
+
+def test_a_mask_of_another_tree_has_no_text() -> None:
+    """Its flag would be shown by the name that this tree gives to the bit."""
+
+    class Theirs(FlagWord):
+        MMAP = 1
+        OTHER = 2
+        MORE = 1 << 5
+
+    with pytest.raises(InvalidMaskError, match="which calls the bit INIT_SHARED"):
+        format_mask(Theirs.OTHER)
+    assert format_mask(Theirs.MMAP | Theirs.MORE) == "MMAP|0x20"
+
+
+def test_a_long_rule_is_shortened() -> None:
+    """The first 64 alternatives are listed."""
+    rule = Requires(1, any_of=[mask << 8 for mask in range(1, 1001)], why="So.", source="test")
+    text = format_rule(rule)
+    assert text.startswith("MMAP requires one of 0x100, 0x200, 0x300, ")
+    assert text.endswith(", 0x4000 and 936 more")

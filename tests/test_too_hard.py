@@ -213,3 +213,34 @@ def test_a_short_budget_may_be_enough_for_the_answer_alone() -> None:
     verdict = decided(pigeons(), request, 1000)
     assert isinstance(verdict, Verdict)
     assert [finding.bits for finding in verdict.findings] == [1 << 60]
+
+
+def test_a_headline_is_one_line_that_can_be_read() -> None:
+    """A rule of thousands of alternatives is told by the first of them."""
+    ways = [1 << a | 1 << b for a, b in combinations(range(1, 31), 2)]
+    rule = Requires(1, any_of=ways, why="So.", source="test")
+    flags = flag_class({f"F{n}": 1 << n for n in range(31)})
+    tree = Catalog("t", flags, MAINLINE.capabilities, [rule])
+    answer = resolve(query(FakeBackend.narrow(0x7FFF_FFFF), tree), 1)
+    assert answer.headline.startswith(
+        "refused on a fake host: F0 requires one of F1|F2, F1|F3, F1|F4, F1|F5 and 431 more: "
+    )
+    assert "F1|F30, F2|F3, " in str(answer)
+
+
+def test_why_a_bit_was_added_may_stay_unsettled() -> None:
+    """A long chain among thousands of rules takes steps of the budget, too."""
+    last = 40
+    rules: list[Rule] = [
+        *(Requires(1 << n, all_of=2 << n, why="So.", source="test") for n in range(last)),
+        *(Excludes(1 << 50, 1 << 51, why=f"{n}", source="test") for n in range(5000)),
+    ]
+    flags = flag_class({f"F{n}": 1 << n for n in range(52)})
+    tree = Catalog("t", flags, MAINLINE.capabilities, rules)
+    host = query(FakeBackend.wide((2 << last) - 1), tree)
+    answer = resolve(host, Request(required=1, prerequisites=Prerequisites.ADD))
+    assert answer.mask == (2 << last) - 1
+    assert str(answer.outcomes[1]) == "F1 (bit 1, 0x2) is added: F0 requires F1"
+    assert str(answer.outcomes[-1]).endswith(
+        " is added: the budget of steps ended before it was known why"
+    )

@@ -305,7 +305,10 @@ def _bit_fate(verdict: Verdict, bit: int, groups: Sequence[Fate], budget: Budget
         return Fate(bit, role, reason, rules)
     if bit & _granted(request, mask, request.preferred):
         return Fate(bit, role, Reason.GRANTED)
-    return Fate(bit, role, Reason.ADDED, _added_by(negotiation, mask, bit))
+    try:
+        return Fate(bit, role, Reason.ADDED, _added_by(negotiation, mask, bit, budget))
+    except OutOfSteps:
+        return Fate(bit, role, Reason.ADDED)
 
 
 def _role(request: Request, bit: int) -> Role:
@@ -371,7 +374,7 @@ def _granted(request: Request, mask: int, groups: Sequence[int]) -> int:
     return request.required | union(group for group in groups if not group & ~mask)
 
 
-def _added_by(negotiation: Negotiation, mask: int, bit: int) -> tuple[Rule, ...]:
+def _added_by(negotiation: Negotiation, mask: int, bit: int, budget: Budget) -> tuple[Rule, ...]:
     # The rules that made a bit necessary, from the bit back to one that was asked for. The mask is
     # minimal, so without the bit some rule would be broken: that is the first link.
     rules = negotiation.rules
@@ -380,6 +383,7 @@ def _added_by(negotiation: Negotiation, mask: int, bit: int) -> tuple[Rule, ...]
     removed = bit
     rounds: list[list[Requires]] = []
     while True:
+        budget.spend(len(rules))
         broken = [rule for rule in rules if not rule.holds(mask & ~removed)]
         needy = [
             rule for rule in broken if isinstance(rule, Requires) and not rule.flag & mask & asked

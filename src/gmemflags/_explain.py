@@ -28,12 +28,16 @@ from gmemflags._format import (
     format_hosts,
     format_need,
     format_rule,
+    rule_text,
 )
 from gmemflags._host import Support
 from gmemflags._mainline import AS_OF, KVM_MEMORY_ATTRIBUTE_PRIVATE, MAINLINE, TAKEN
 from gmemflags._masks import WORD, bits, union
 from gmemflags._problems import Outcome, Problem, Reason, Role, Suggestion
 from gmemflags._rules import Rule, Stage, architecture
+
+# So many alternatives of a rule fit into a headline.
+_FEW = 4
 
 _VERDICTS = {
     Reason.MISSING_PREREQUISITE: (
@@ -116,7 +120,7 @@ def _short_message(negotiation: Negotiation, finding: Finding) -> str:
         case reason if reason in _VERDICTS:
             # The rule that may not even apply is the one to know of; else the first one.
             rules = sorted(finding.rules, key=lambda rule: applies(support, rule) is not None)
-            first = [_rule_with_stage(rule, support) for rule in rules[:1]]
+            first = [_rule_with_stage(rule, support, _FEW) for rule in rules[:1]]
             others = len(rules) - 1
             more = f" and {others} more rule{'s' if others > 1 else ''}" if others > 0 else ""
             what = "".join(first) or describe_mask(finding.bits, support.catalog)
@@ -189,8 +193,8 @@ def _why_unknowable(support: Support, bit: int) -> str:
     )
 
 
-def _rule_with_stage(rule: Rule, support: Support) -> str:
-    text = format_rule(rule, support.catalog)
+def _rule_with_stage(rule: Rule, support: Support, most: int = 64) -> str:
+    text = rule_text(rule, support.catalog, most)
     if rule.stage is Stage.CREATE:
         return text
     release = f", as of {AS_OF}" if rule in MAINLINE.rules else ""
@@ -381,7 +385,9 @@ def _fate_message(verdict: Verdict, fate: Fate) -> str:
             return f"{what} is granted: {fate.role} and supported"
         case Reason.ADDED:
             chain = ", because ".join(format_rule(rule, catalog) for rule in fate.rules)
-            return f"{what} is added: {chain}"
+            return (
+                f"{what} is added: {chain or 'the budget of steps ended before it was known why'}"
+            )
         case Reason.UNSETTLED:
             return f"{what} is not granted: the budget of steps ended before it was known why"
         case Reason.GROUP_NOT_GRANTED:

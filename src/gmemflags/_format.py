@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from gmemflags._catalog import ANSWER_NAMES, Catalog, Need
 from gmemflags._exceptions import FlagSyntaxError, quote, safe_repr
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import MASK, PREFIX, bits, mask_text, one_bit, u64, union
+from gmemflags._masks import MASK, PREFIX, bits, check_names, mask_text, one_bit, u64, union
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule
 
 
@@ -37,12 +37,13 @@ def format_mask(mask: int, catalog: Catalog = MAINLINE) -> str:
         catalog: The tree that names the bits.
 
     Raises:
-        InvalidMaskError: ``mask`` is not a mask.
+        InvalidMaskError: ``mask`` is not a mask, or a flag that the catalog calls otherwise.
 
     >>> from gmemflags import format_mask
     >>> format_mask(0x43)
     'MMAP|INIT_SHARED|0x40'
     """
+    check_names(mask, catalog.flags.bit_names)
     return mask_text(mask, catalog.flags.bit_names)
 
 
@@ -124,21 +125,28 @@ def format_rule(rule: Rule, catalog: Catalog = MAINLINE) -> str:
     """What a rule says, without its why: ``BAR requires FOO``.
 
     ``A|B`` means both of them; where each bit counts by itself, they are listed: ``any of A, B``.
+    Of more than 64 alternatives the first are listed.
 
     Args:
         rule: A rule.
         catalog: The tree that names the bits.
     """
+    return rule_text(rule, catalog, 64)
+
+
+def rule_text(rule: Rule, catalog: Catalog, most: int) -> str:
+    """What a rule says, with the first ``most`` parts of each list in it."""
     match rule:
         case Requires():
-            flags = _each("each", rule.flag, catalog)
-            return f"{flags} requires {_needed(rule.all_of, rule.any_of, catalog)}"
+            flags = _each("each", rule.flag, catalog, most)
+            return f"{flags} requires {_needed(rule.all_of, rule.any_of, catalog, most)}"
         case Always():
-            return f"every mask needs {_needed(rule.all_of, rule.any_of, catalog)}"
+            return f"every mask needs {_needed(rule.all_of, rule.any_of, catalog, most)}"
         case Excludes():
-            return f"{_each('any', rule.a, catalog)} excludes {_each('any', rule.b, catalog)}"
+            one, other = (_each("any", mask, catalog, most) for mask in rule.operands)
+            return f"{one} excludes {other}"
         case Never():
-            return f"no mask takes {_each('any', rule.mask, catalog)}"
+            return f"no mask takes {_each('any', rule.mask, catalog, most)}"
         case Refused():
             return f"exactly {format_mask(rule.mask, catalog)} is refused"
         case _:
@@ -153,7 +161,14 @@ def rules_with_why(rules: Iterable[Rule], catalog: Catalog) -> str:
     )
 
 
-def _each(word: str, mask: int, catalog: Catalog) -> str:
+def _listed(texts: Iterable[str], most: int) -> str:
+    # The first of some texts, and how many more there are.
+    found = [*texts]
+    left = len(found) - most
+    return ", ".join(found[:most]) + (f" and {left} more" if left > 0 else "")
+
+
+def _each(word: str, mask: int, catalog: Catalog, most: int) -> str:
     # Bits that count each by itself: "any of A, B", "any bit of 0xfc".
     rest = mask & ~catalog.named
     if mask.bit_count() < 2:
@@ -163,16 +178,15 @@ def _each(word: str, mask: int, catalog: Catalog) -> str:
     names = [format_mask(bit, catalog) for bit in bits(mask & catalog.named)]
     if rest:
         names.append(format_mask(rest, catalog) if rest.bit_count() == 1 else f"bits of {rest:#x}")
-    return f"{word} of {', '.join(names)}"
+    return f"{word} of {_listed(names, most)}"
 
 
-def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog) -> str:
+def _needed(all_of: int, any_of: tuple[int, ...], catalog: Catalog, most: int) -> str:
     parts = [format_mask(all_of, catalog)] if all_of else []
     alternatives = [format_mask(mask, catalog) for mask in any_of]
-    if len(alternatives) == 1:
-        parts += alternatives
-    elif alternatives:
-        parts.append(f"one of {', '.join(alternatives)}")
+    if alternatives:
+        one_of = "one of " if len(alternatives) > 1 else ""
+        parts.append(f"{one_of}{_listed(alternatives, most)}")
     return " and ".join(parts) or "0"
 
 

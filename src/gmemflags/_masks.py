@@ -15,7 +15,7 @@ Merged(mask=2147483648, answerable=4294967295, hi_only=0)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import KEEP, Enum, EnumType, IntFlag, auto
 from errno import errorcode
 from functools import lru_cache
@@ -182,13 +182,22 @@ def bit_called(bit: object, names: Mapping[int, str]) -> int:
         InvalidMaskError: It is not one bit, or is a flag of another tree.
     """
     value = one_bit(bit)
-    for _, name in names_of(bit):
-        if names.get(value, name) != name:
-            raise InvalidMaskError(
-                f"{quote(type(bit).__name__)}.{quote(name)} ({value:#x})",
-                f"a flag of this catalog, which calls the bit {names[value]}",
-            )
+    check_names(bit, names)
     return value
+
+
+def check_names(flags: object, names: Mapping[int, str]) -> None:
+    """Refuse flags of another tree, that of ``names`` calling a bit something else.
+
+    Raises:
+        InvalidMaskError: They are.
+    """
+    for bit, name in names_of(flags):
+        if names.get(bit, name) != name:
+            raise InvalidMaskError(
+                f"{quote(type(flags).__name__)}.{quote(name)} ({bit:#x})",
+                f"a flag of this catalog, which calls the bit {names[bit]}",
+            )
 
 
 @lru_cache(maxsize=256)
@@ -257,9 +266,10 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
     Members may be called as in the kernel's header, ``GUEST_MEMFD_FLAG_MMAP``; text leaves the
     prefix out. Bits without a name are kept, ``~`` is the 64-bit complement, and ``str()`` and
     ``format()`` give names: ``MMAP|INIT_SHARED|0x40``. A format such as ``#x`` gives the number.
-    The traps of ``enum.IntFlag`` that remain: ``F(True)`` and ``F(1.0)`` are ``F(1)``; iteration
-    drops bits without a name, which ``len`` counts; and every value once made stays in the class.
-    So calculate with ints, and make flags to show them.
+    The traps of ``enum.IntFlag`` that remain: ``F(True)`` and ``F(1.0)`` are ``F(1)``, as is any
+    number that equals a value made before; ``& -13`` takes away what -13, the complement of 12,
+    lacks, be it an errno; iteration drops bits without a name, which ``len`` counts; and every
+    value once made stays in the class. So calculate with ints, and make flags to show them.
 
     Raises:
         InvalidMaskError: A value outside 64 bits; an operator whose other side is a flag of
@@ -308,8 +318,15 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
     def __format__(self, format_spec: str) -> str:
         return format(self._value_, format_spec) if format_spec else str(self)
 
-    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
-        return type(self), (self._value_,)
+    def __reduce_ex__(self, protocol: object) -> tuple[Callable[..., FlagWord], tuple[object, ...]]:
+        return _unpickled, (type(self), self._value_, dict(names_of(self)))
+
+
+def _unpickled(kind: type[FlagWord], value: int, names: Mapping[int, str]) -> FlagWord:
+    # By name: where the class calls a bit something else now, a class that says what was meant.
+    if any(kind.bit_names.get(bit) != name for bit, name in names.items()):
+        kind = flag_class(kind.__name__, {name: bit for bit, name in names.items()})
+    return kind(value)
 
 
 def _operand(kind: FlagWordType, other: int) -> int:
