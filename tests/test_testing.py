@@ -14,7 +14,7 @@ from gmemflags import (
     Scope,
     query,
 )
-from gmemflags.testing import FakeBackend
+from gmemflags.testing import FakeBackend, KnownHost
 
 
 def test_an_answer_is_handed_out_as_it_is() -> None:
@@ -136,3 +136,22 @@ def test_a_subclass_makes_its_own_kind() -> None:
         pass
 
     assert type(Mine.narrow(3)) is type(Mine.wide(3)) is type(Mine.split(3, flags_hi=300)) is Mine
+
+
+def test_a_known_host_does_not_change() -> None:
+    """What a caller does to the tables afterwards is no answer of the host."""
+    system, vm = {234: 1, 244: 3}, {234: 1, 244: 3}
+    vms: dict[int, dict[int, int]] = {0: vm}
+    host = KnownHost(
+        name="mine",
+        recorded=False,
+        source="a test",
+        kernel="6.18",
+        machine="x86_64",
+        on_system=system,
+        on_vm=vms,
+    )
+    system[244] = vm[244] = 7
+    vms[1] = vm
+    assert query(host.system).mask == query(host.vm()).mask == 3
+    assert [*host.on_vm] == [0]

@@ -84,6 +84,7 @@ def rules() -> None:
     assert_type((never.mask, refused.mask), tuple[int, int])
     assert_type(hosts.machines, tuple[str, ...])
     assert_type(hosts.vm_types, tuple[int, ...])
+    assert_type(hosts.except_vm_types, tuple[int, ...])
     assert_type(hosts.include(None, 0), bool | None)
     assert_type(Stage.CREATE < Stage.ACCESS, bool)
 

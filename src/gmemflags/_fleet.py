@@ -415,7 +415,9 @@ def compare(a: Support, b: Support) -> Comparison:
 
     A flag is lost if ``b`` does not list it, or if no mask that is valid on ``b`` at some stage can
     hold it; and so is a bit of another capability that ``b`` lacks. Hosts of another machine, VM
-    type, scope or catalog are compared by bits, and are never safe.
+    type, scope or catalog are compared by bits, and are never safe. What a VM's VM_TYPES says of
+    other types, and GUEST_MEMFD beyond not being 0, is not compared: a request that needs such a
+    bit can be refused on ``b`` all the same.
 
     Args:
         a: What the host said on which something runs.

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from errno import EBADF, EINVAL
 from typing import Any, Self, TypedDict, Unpack
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gmemflags import _mainline as uapi
 from gmemflags._catalog import Catalog, Scope, capability_name
@@ -251,6 +251,14 @@ class FakeVm(FakeBackend, VmBackend):
         self.close()
 
 
+def _table(answers: Mapping[int, int]) -> Mapping[int, int]:
+    return frozen_mapping(answers)
+
+
+def _tables(answers: Mapping[int, Mapping[int, int]]) -> Mapping[int, Mapping[int, int]]:
+    return frozen_mapping({vm_type: _table(some) for vm_type, some in answers.items()})
+
+
 @frozen(kw_only=True)
 class KnownHost:
     """What a host answers, by capability number: on /dev/kvm, and on a VM of each type.
@@ -270,8 +278,8 @@ class KnownHost:
     source: str
     kernel: str
     machine: str
-    on_system: Mapping[int, int]
-    on_vm: Mapping[int, Mapping[int, int]]
+    on_system: Mapping[int, int] = field(converter=_table)
+    on_vm: Mapping[int, Mapping[int, int]] = field(converter=_tables)
 
     @property
     def how(self) -> str:
@@ -348,8 +356,8 @@ _HOSTS: tuple[tuple[str, bool, str, str, str, _Answers, dict[int, _Answers]], ..
 )
 
 
-def _by_number(answers: _Answers) -> Mapping[int, int]:
-    return frozen_mapping(dict(zip(_NUMBERS, answers, strict=False)))
+def _by_number(answers: _Answers) -> dict[int, int]:
+    return dict(zip(_NUMBERS, answers, strict=False))
 
 
 hosts: Mapping[str, KnownHost] = frozen_mapping(
@@ -361,7 +369,7 @@ hosts: Mapping[str, KnownHost] = frozen_mapping(
             kernel=kernel,
             machine=machine,
             on_system=_by_number(system),
-            on_vm=frozen_mapping({vm: _by_number(answers) for vm, answers in vms.items()}),
+            on_vm={vm: _by_number(answers) for vm, answers in vms.items()},
         )
         for name, recorded, source, kernel, machine, system, vms in _HOSTS
     }

@@ -319,7 +319,8 @@ def test_the_learned_catalog_is_clean(kernel: tuple[int, Judge]) -> None:
 
 
 _machines = st.sampled_from(["x86_64", "AMD64", "i686", "aarch64", "arm64", "riscv64", "toaster"])
-_vm_types = st.sampled_from([0, 4, 5, 36, 1 << 31, 1 << 31 | 33])
+_TYPES = [0, 4, 5, 36, 1 << 31, 1 << 31 | 33]
+_vm_types = st.sampled_from(_TYPES)
 _facts = st.builds(
     HostFacts, machine=st.none() | st.just("") | _machines, vm_type=st.none() | _vm_types
 )
@@ -385,11 +386,11 @@ def kind(facts: HostFacts) -> tuple[str, int] | None:
 def test_a_probe_takes_no_rule_from_another_host(report: ProbeReport, other: HostFacts) -> None:
     """What the catalog refuses there, the learned one refuses, at the same stages or at more."""
     probed = kind(report.support.host)
-    # A machine that is not known is any of these, but for what the probe has answered.
-    known = other.machine in _KINDS
-    machines = [other.machine] if known else ["x86_64", "aarch64", "riscv64"]
-    hosts = [evolve(other, machine=machine) for machine in machines]
-    elsewhere = [facts for facts in hosts if kind(facts) is None or kind(facts) != probed]
+    # What is not known may be any of these, but not what the probe has answered.
+    machines = [other.machine] if other.machine in _KINDS else ["x86_64", "aarch64", "riscv64"]
+    types = _TYPES if other.vm_type is None else [other.vm_type]
+    hosts = [HostFacts(None, *facts) for facts in product(machines, types)]
+    elsewhere = [facts for facts in hosts if kind(facts) != probed]
     learned = report.as_catalog("learned")
     for mask in subsets(SIX_BITS):
         after = refusing(learned, mask, other)
