@@ -174,13 +174,15 @@ _hex = partial(int, base=16)
 _MASK = 'a mask such as "0x3", of at most 16 lower-case hex digits,'
 _LONG = 'a C long as a decimal text, such as "-5",'
 _TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-Mask = Annotated[str, _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)]
+_mask = _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)
+Mask = Annotated[str, _mask]
 Bit = Annotated[
     str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
 ]
-Long = Annotated[str, _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)]
-TIME = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
-Time = Annotated[str, TIME]
+_long = _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)
+Long = Annotated[str, _long]
+_time = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
+Time = Annotated[str, _time]
 FlagName = Annotated[
     str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
@@ -476,10 +478,38 @@ def _answer(
     return number, raw, errno
 
 
-def _make_host(parts: Parts, catalog: Catalog) -> Support:
-    keys = ("kernel", "machine", "vm_type", "name", "time")
-    extra = parts.get("extra", {})
-    host = made(HostFacts, **{key: parts[key] for key in keys}, extra=extra)
+def varied(  # noqa: PLR0913, PLR0917
+    parts: Parts,
+    name: str | None,
+    time: str | None,
+    raw: str,
+    flags: str | None,
+    mask: str,
+    extra: Parts,
+) -> Parts:
+    """The parts of a host that differs in these alone; ``raw`` is the answer to FLAGS."""
+    answers = parts["answers"]
+    number, _, _ = answers[_FLAGS]
+    return {
+        **parts,
+        "name": name,
+        "time": time and _time.read(time),
+        "answers": {**answers, _FLAGS: made(_answer, number, _long.read(raw))},
+        "flags": [] if flags is None else flags.split('","'),
+        "mask": _mask.read(mask),
+        "extra": extra,
+    }
+
+
+def make_host(parts: Parts, catalog: Catalog) -> Support:
+    """The host of a document under a catalog.
+
+    Raises:
+        CatalogError: The catalog cannot read it.
+    """
+    kernel, machine, vm_type = parts["kernel"], parts["machine"], parts["vm_type"]
+    name, time, extra = parts["name"], parts["time"], parts.get("extra", {})
+    host = made(HostFacts, kernel, machine, vm_type, name=name, time=time, extra=extra)
     said = [Answer(name, *answer) for name, answer in parts["answers"].items()]
     names, scope, origin = parts["names"], parts["scope"], parts["origin"]
     try:
@@ -491,6 +521,9 @@ def _make_host(parts: Parts, catalog: Catalog) -> Support:
     mask = support.mask if parts["mask"] == support.mask else _said_mask(said, parts["mask"])
     _agree(parts, _flags(mask, names))
     return support
+
+
+_FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 
 
 def _said_mask(said: Iterable[Answer], mask: int) -> int:
@@ -569,7 +602,7 @@ def _embedded(parts: Parts, key: str, tree: Parts, *path: str | int) -> Support:
         catalog = _make_catalog(tree, SHIPPED[0])
     with within(key):
         try:
-            return _make_host(parts[key], catalog)
+            return make_host(parts[key], catalog)
         except CatalogError as error:
             raise Fault(str(error), "names") from None
 
@@ -627,7 +660,7 @@ def _make_decision(parts: Parts, _: Catalog) -> Resolution:
 
 def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
     with within("support"):
-        support = _make_host(parts["support"], catalog)
+        support = make_host(parts["support"], catalog)
     count, first, without = parts["count"], parts["first"], parts["lacking"]
     _lacking(count, count, first)
     lacking: dict[int, Lacking] = {}
@@ -721,7 +754,7 @@ MAKE: dict[Any, Callable[..., Any]] = {
 # Each document, the class of its values, and what makes one of the parts and a catalog. That may
 # raise CatalogError, if the catalog cannot read it, and NegotiationTooHardError.
 KINDS: tuple[tuple[Any, type, Callable[[Any, Catalog], Any]], ...] = (
-    (HostDocument, Support, _make_host),
+    (HostDocument, Support, make_host),
     (UnavailableDocument, KvmUnavailableError, _make_unavailable),
     (FlagsDocument, FlagWord, _make_flags),
     (RequestDocument, Request, lambda request, _: request),

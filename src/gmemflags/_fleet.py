@@ -244,10 +244,11 @@ class _Pool:
         if support.scope is not like.scope:
             raise self._other_kind(support, "scope", support.scope, like.scope)
         host = support.host
-        if _kind_of_machine(support) != _kind_of_machine(like):
-            raise self._other_kind(support, "machine", host.machine, like.host.machine)
-        if _type_of(support) != _type_of(like):
-            raise self._other_kind(support, "VM type", host.vm_type, like.host.vm_type)
+        if (host.machine, host.vm_type) != (like.host.machine, like.host.vm_type):
+            if _kind_of_machine(support) != _kind_of_machine(like):
+                raise self._other_kind(support, "machine", host.machine, like.host.machine)
+            if _type_of(support) != _type_of(like):
+                raise self._other_kind(support, "VM type", host.vm_type, like.host.vm_type)
         if host.kernel != self.kernel:
             self.kernel = None
         for bit, name in support.other_names.items():

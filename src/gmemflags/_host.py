@@ -505,8 +505,8 @@ def support_of(
         else:
             errors[answer.capability] = answer.errno or 0
     return Support(
-        answers=answers,
-        errors=errors,
+        answers=frozen_mapping(answers),
+        errors=frozen_mapping(errors),
         scope=scope,
         host=host,
         origin=origin,

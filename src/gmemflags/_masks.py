@@ -75,8 +75,9 @@ def bits(mask: int) -> tuple[int, ...]:
     rest = u64(mask)
     found: list[int] = []
     while rest:
-        found.append(rest & -rest)
-        rest &= rest - 1
+        bit = rest & -rest
+        found.append(bit)
+        rest ^= bit
     return tuple(found)
 
 

@@ -34,7 +34,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, cast, get_args, get_origin, overload
 
-from attrs import evolve, frozen
+from attrs import frozen
 from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
@@ -43,7 +43,6 @@ from gmemflags._documents import (
     MAKE,
     PARTS,
     SURROGATE,
-    TIME,
     BaselineDocument,
     CatalogDocument,
     ComparisonDocument,
@@ -61,8 +60,10 @@ from gmemflags._documents import (
     choice,
     decide_again,
     made,
+    make_host,
     plain,
     quoted,
+    varied,
     within,
     wrong,
 )
@@ -249,37 +250,42 @@ def load_lines(
         raise RecordError(f"{place} {number + 1}, $", problem) from None
 
 
+# A host's line as ``dumps`` and ``jq -c`` write it. Without a brace before it, "answers" is a key of
+# the document; so are "flags" and "mask", behind it.
 _OWN = re.compile(
-    r'\{"schema":"gmemflags/host/2","name":(?:null|"([ !#-\[\]-~]*)"),"time":(?:null|"([^"]*)"),'
+    r'\{"schema":"gmemflags/host/2","name":(?:null|"([ !#-\[\]-~]*)"),"time":(?:null|"([^"]*)")'
+    r'(,[^{}]*,"answers":\{(?:"\w+":\{[^{}]*\},)*"GUEST_MEMFD_FLAGS":\{"number":\d+,"raw":)"(-?\d+)"'
+    r'(\}(?:,"\w+":\{[^{}]*\})*\},"flags":)\[(?:"([^\]]*)")?\],"mask":"(\w+)"'
+    r'(,"names":\{[^{}]*\})(?:,"extra":(\{.*\}))?\}[ \t\r\n]*',
+    re.ASCII,
 )
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 4096
 
 
 def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
-    # Most hosts of a pool differ in name and time alone, which come first in a line: what was read
-    # of exactly the same rest is used again.
-    known: dict[str, Support] = {}
+    # Most hosts of a pool differ in name, time, flags and ``extra`` alone: what was read of exactly the same
+    # text around them is used again. The value is made anew, with all that is checked there.
+    known: dict[tuple[str, ...], Parts] = {}
 
     def read(line: str | bytes) -> Any:
         text = line.decode(errors="surrogateescape") if isinstance(line, bytes) else line
-        own = _OWN.match(text)
-        if own is None or len(line) > _LONGEST_KNOWN:
+        own = _OWN.fullmatch(text) if len(text) <= _LONGEST_KNOWN else None
+        if own is None:
             return _read(line, _HOSTS, catalog)
-        rest = text[own.end() :]
-        like = known.get(rest)
-        if like is None:
-            like = _read(line, _HOSTS, catalog)
-            if len(known) == _MOST_KNOWN:
-                known.clear()
-            known[rest] = like
-            return like
+        around = own.group(3, 5, 8)
         try:
-            with within("time"):
-                time = None if own[2] is None else TIME.read(own[2])
-            return evolve(like, host=made(evolve, like.host, name=own[1], time=time))
-        except Fault as fault:
-            raise _record_error(fault) from None
+            if (like := known.get(around)) is not None:
+                extra = _EXTRA.read(_parsed(own[9])) if own[9] else {}
+                return make_host(varied(like, *own.group(1, 2, 4, 6, 7), extra), catalog)
+            parts = _FORMS[Support].read(_parsed(line))
+            value = make_host(parts, catalog)
+        except (Fault, CatalogError):
+            return _read(line, _HOSTS, catalog)  # which says what is wrong first
+        if len(known) == _MOST_KNOWN:
+            known.clear()
+        known[around] = parts
+        return value
 
     return read
 
@@ -640,6 +646,7 @@ _GENERIC: dict[Any, Callable[..., Form]] = {
     list: _list,
     dict: _dict,
 }
+_EXTRA = _form(dict[str, object])
 _FORMS = {value: _record(document) for document, value, _ in KINDS}
 _POOL = ("host", "unavailable", "baseline")
 _BY_SCHEMA = {

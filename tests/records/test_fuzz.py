@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from gmemflags import CatalogError, KvmUnavailableError, NegotiationTooHardError, RecordError
+from gmemflags import (
+    MAINLINE,
+    CatalogError,
+    KvmUnavailableError,
+    NegotiationTooHardError,
+    RecordError,
+    Support,
+    bits,
+)
 from gmemflags.records import dumps, load_lines, loads
 from tests.records.parts import places
 from tests.records.sampled import SAMPLES, content_of
@@ -136,6 +144,58 @@ def outcome(read: Callable[[str], Any], text: str) -> Any:
 def first_line(text: str) -> Any:
     """The host of a pool of one line."""
     return next(load_lines([text]))
+
+
+HOST = DOCUMENTS[0]
+
+
+def like_another(dice: random.Random) -> str:
+    """The line of a host, with another name, time, flags or ``extra``, and often with a mistake."""
+    content = json.loads(HOST)
+    mask = dice.choice((0, 1, 3, 5, 6, 0x41, 1 << 31))
+    flags = [MAINLINE.flags.bit_names.get(bit) or hex(bit) for bit in bits(mask)]
+    names = {hex(bit): name for bit, name in MAINLINE.flags.bit_names.items() if bit & mask}
+    content |= {"flags": flags, "mask": hex(mask), "names": names}
+    content["answers"]["GUEST_MEMFD_FLAGS"]["raw"] = str(mask)
+    content["name"] = dice.choice((None, "", "a", "b", "a b", '"', "\\", "\x7f", "\xe9", "\udc80"))
+    content["time"] = dice.choice((None, "2026-02-01T00:00:00Z", "2026-02-30T00:00:00Z", "now"))
+    if dice.random() < 0.5:
+        content["extra"] = dice.choice(({}, {"flags": ["MMAP"], "mask": "0x1"}, {"a": [{}]}, 3))
+    if dice.random() < 0.2:
+        content["names"] = dice.choice(({}, {"0x1": "MMAP"}, {"0x4": "A"}, {"0x1": "A"}))
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=dice.random() < 0.5)
+    for _ in range(dice.choice((0, 0, 1, 2))):
+        text = dice.choice(MUTATIONS)(dice, text)
+    return text + dice.choice(("", "", "\n", " \r\n", "\x0b"))
+
+
+def told(value: Any, number: int) -> tuple[Any, ...]:
+    """All that tells one host, or one error, from another; the number of its line aside."""
+    if isinstance(value, Support):
+        return value, value.host.time, value.host.extra
+    return type(value), str(value).replace(f"line {number}", "line 1")
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_line_among_others_is_read_as_alone(encoded: bool) -> None:
+    """What is remembered of other lines changes neither a value nor an error."""
+    dice = random.Random(FUZZ_SEED)  # noqa: S311  # to be the same tomorrow
+    texts = [HOST, *(like_another(dice) for _ in range(FUZZ // 4))]
+    lines = [
+        text.encode(errors="surrogatepass") if encoded else text
+        for text in texts
+        if text.strip()
+    ]
+    found: list[Any] = []
+    for host in load_lines(lines, bad=found.append):
+        found.append(host)
+    assert len(found) == len(lines)
+    for number, (line, value) in enumerate(zip(lines, found, strict=True), 1):
+        alone: list[Any] = []
+        alone.extend(load_lines([line], bad=alone.append))
+        assert told(value, number) == told(alone[0], 1), line
+    hosts = sum(isinstance(value, Support) for value in found)
+    assert len(found) // 10 < hosts < len(found) * 9 // 10
 
 
 @pytest.mark.parametrize("part", range(4))

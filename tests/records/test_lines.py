@@ -183,7 +183,7 @@ def test_more_different_answers_than_are_remembered() -> None:
 
 
 def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
-    """What repeats is remembered by exact text, and name and time are checked on every line."""
+    """What repeats is remembered by exact text, and the rest is checked on every line."""
     line = GOOD.replace('"name":null,"time":null', '"name":"a","time":"2026-02-01T00:00:00Z"')
     other = line.replace('"a"', '"b"').replace("2026-02-01", "2026-02-02")
     found = [each.host for each in load_lines([GOOD, line, other]) if isinstance(each, Support)]
@@ -196,8 +196,18 @@ def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
         ("2026-02-01", "2026-02-30"),
         ("2026-02-01", "1969-02-01"),
         ('"a"', '"\\ud800"'),
+        ('"mask":"0x3"', '"mask":"0X3"'),
+        ('"mask":"0x3"', '"mask":"0x7"'),
+        ('"raw":"3"', '"raw":"03"'),
+        ('"raw":"3"', '"raw":"-5"'),
+        ('"raw":"3"', '"raw":"7"'),
+        ('["MMAP","INIT_SHARED"]', '["MMAP""INIT_SHARED"]'),
+        ('["MMAP","INIT_SHARED"]', "[]"),
+        ('"INIT_SHARED"}}', '"INIT_SHARED"},"extra":{"a":1,"a":1}}'),
+        ('"INIT_SHARED"}}', '"INIT_SHARED"},"extra":{}}}'),
     ):
         broken = line.replace(old, new)
+        assert broken != line
         with pytest.raises(RecordError) as caught:
             list(load_lines([line, broken]))
         with pytest.raises(RecordError) as alone:
