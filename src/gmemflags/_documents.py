@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache, partial
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import fields, frozen
@@ -132,14 +132,11 @@ def _text(pattern: str, needed: str) -> Form:
 
 def _coded(text: Form, decode: Callable[[str], Any], encode: Callable[[Any], str]) -> Form:
     # A short text that stands for a value.
-    @lru_cache(1024)
-    def known(value: str) -> Any:
-        return decode(text.read(value))
-
-    def read(value: Any) -> Any:
-        return known(value) if type(value) is str else text.read(value)
-
-    return Form(text.schema, read, lambda value: text.write(encode(value)))
+    return Form(
+        text.schema,
+        lambda value: decode(text.read(value)),
+        lambda value: text.write(encode(value)),
+    )
 
 
 def choice(*texts: str) -> Form:
@@ -478,16 +475,9 @@ def _answer(
     return number, raw, errno
 
 
-def varied(  # noqa: PLR0913, PLR0917
-    parts: Parts,
-    name: str | None,
-    time: str | None,
-    raw: str,
-    flags: str | None,
-    mask: str,
-    extra: Parts,
-) -> Parts:
-    """The parts of a host that differs in these alone; ``raw`` is the answer to FLAGS."""
+def varied(parts: Parts, texts: Iterable[Any], extra: Parts) -> Parts:
+    """The parts of a host with another name, time, answer to FLAGS, flags, mask and ``extra``."""
+    name, time, raw, flags, mask = texts
     answers = parts["answers"]
     number, _, _ = answers[_FLAGS]
     return {
@@ -495,7 +485,7 @@ def varied(  # noqa: PLR0913, PLR0917
         "name": name,
         "time": time and _time.read(time),
         "answers": {**answers, _FLAGS: made(_answer, number, _long.read(raw))},
-        "flags": [] if flags is None else flags.split('","'),
+        "flags": [] if flags is None else re.split('", ?"', flags),
         "mask": _mask.read(mask),
         "extra": extra,
     }

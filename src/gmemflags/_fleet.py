@@ -35,6 +35,7 @@ from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget, OutOfSteps
 from gmemflags._values import (
     Reduced,
+    ShowsFields,
     checked_mapping,
     frozen_mapping,
     mapping_repr,
@@ -51,8 +52,8 @@ def _first(origins: Iterable[str]) -> tuple[str, ...]:
     return tuple(origins)
 
 
-@frozen
-class Lacking:
+@frozen(repr=False)
+class Lacking(ShowsFields):
     """The hosts of a pool that do not list one flag.
 
     Args:
@@ -83,8 +84,8 @@ def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
     return tuple(found)
 
 
-@frozen(kw_only=True, getstate_setstate=False)
-class Baseline:
+@frozen(kw_only=True, getstate_setstate=False, repr=False)
+class Baseline(ShowsFields):
     """What every host of a pool has.
 
     Args:
@@ -317,8 +318,8 @@ def _common_answer(name: str, one: int, other: int) -> int:
     return 1 if name == Capability.GUEST_MEMFD and one and other and not both else both
 
 
-@frozen(kw_only=True)
-class Loss:
+@frozen(kw_only=True, repr=False)
+class Loss(ShowsFields):
     """Something that can be had on one host and not on the other.
 
     Args:
@@ -350,8 +351,8 @@ def _differences(comparison: Comparison) -> tuple[list[Loss], list[Loss], bool]:
     return lost, gained, True
 
 
-@frozen(kw_only=True, getstate_setstate=False)
-class Comparison:
+@frozen(kw_only=True, getstate_setstate=False, repr=False)
+class Comparison(ShowsFields):
     """Whether what runs on ``a`` runs on ``b``; see :func:`compare`.
 
     Args:

@@ -36,6 +36,7 @@ from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
     Reduced,
+    ShowsFields,
     checked,
     checked_mapping,
     checked_tuple,
@@ -67,8 +68,8 @@ def _extra(value: Mapping[str, object]) -> Mapping[str, object]:
     return frozen_mapping(checked_mapping(value, "extra"))
 
 
-@frozen(getstate_setstate=False)
-class HostFacts:
+@frozen(getstate_setstate=False, repr=False)
+class HostFacts(ShowsFields):
     """What is known of a host besides KVM's answers; None where it is not known.
 
     The facts are shown, and used for rules that speak of some machines or VM types only. A kernel
@@ -296,8 +297,8 @@ def _read(name: str, raw: int, origin: str) -> None:
         raise InconsistentAnswerError(name, raw, str(error), origin) from None
 
 
-@frozen(kw_only=True, getstate_setstate=False)
-class Support:
+@frozen(kw_only=True, getstate_setstate=False, repr=False)
+class Support(ShowsFields):
     """The answers of one host, for one scope, read under one catalog.
 
     Args:

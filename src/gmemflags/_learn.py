@@ -23,7 +23,15 @@ from gmemflags._host import Support
 from gmemflags._masks import FlagWord, bits, flag_class, u64, union
 from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order
 from gmemflags._rules import Excludes, Refused, Requires, Rule, Stage, elsewhere, meaning
-from gmemflags._values import Reduced, checked, frozen_mapping, is_a, mapping_repr, reduce_to_fields
+from gmemflags._values import (
+    Reduced,
+    ShowsFields,
+    checked,
+    frozen_mapping,
+    is_a,
+    mapping_repr,
+    reduce_to_fields,
+)
 
 # What a text shows of a list: nobody reads thousands of lines.
 _MOST_LINES = 64
@@ -44,8 +52,8 @@ def _errno(value: int) -> int:
     raise ValueError(f"{safe_repr(value)} is not an errno: an int in [0, 2**32) is needed")
 
 
-@frozen
-class Observation:
+@frozen(repr=False)
+class Observation(ShowsFields):
     """What became of one mask at each stage: 0 if it worked, else the errno; None if not tried.
 
     Args:
@@ -82,8 +90,8 @@ class RuleState(StrEnum):
     """Neither was observed."""
 
 
-@frozen
-class CheckedRule:
+@frozen(repr=False)
+class CheckedRule(ShowsFields):
     """One rule of the catalog, and what this kernel says of it."""
 
     rule: Rule
@@ -106,8 +114,8 @@ def _observations(observations: Mapping[int, Observation]) -> Mapping[int, Obser
     )
 
 
-@frozen(kw_only=True, getstate_setstate=False)
-class ProbeReport:
+@frozen(kw_only=True, getstate_setstate=False, repr=False)
+class ProbeReport(ShowsFields):
     """What one kernel did with each mask that was tried, and what follows from that.
 
     It holds for files of one size and for reserved words of zero.

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from gmemflags._catalog import Need, Request
 from gmemflags._rules import Rule
+from gmemflags._values import ShowsFields
 
 
 class Role(StrEnum):
@@ -80,8 +81,8 @@ class Reason(StrEnum):
     """Nothing is wrong with this bit or group; the request as a whole was refused."""
 
 
-@frozen(kw_only=True)
-class Problem:
+@frozen(kw_only=True, repr=False)
+class Problem(ShowsFields):
     """One reason for a refusal.
 
     Args:
@@ -102,8 +103,8 @@ class Problem:
         return self.message
 
 
-@frozen(kw_only=True)
-class Outcome:
+@frozen(kw_only=True, repr=False)
+class Outcome(ShowsFields):
     """What became of one bit or one group of a request.
 
     Args:
@@ -127,8 +128,8 @@ class Outcome:
         return self.message
 
 
-@frozen(kw_only=True)
-class Suggestion:
+@frozen(kw_only=True, repr=False)
+class Suggestion(ShowsFields):
     """A change of the request that was tried and works.
 
     Args:

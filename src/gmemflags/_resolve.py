@@ -49,7 +49,7 @@ from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bit_called
 from gmemflags._problems import Outcome, Problem, Suggestion
 from gmemflags._suggest import suggestions
-from gmemflags._values import Reduced, checked, reduce_to_fields
+from gmemflags._values import Reduced, ShowsFields, checked, reduce_to_fields
 
 
 class NegotiationError(GmemFlagsError):
@@ -86,8 +86,10 @@ def _decide(resolution: Resolution) -> Verdict:
     return decide(resolution.support, resolution.request)
 
 
-@frozen(kw_only=True, slots=False, getstate_setstate=False)  # cached_property needs a __dict__
-class Resolution:
+@frozen(
+    kw_only=True, slots=False, getstate_setstate=False, repr=False
+)  # cached_property needs a __dict__
+class Resolution(ShowsFields):
     """The answer of one host to one request.
 
     A yes means, as far as the catalog's rules know: this VM takes these flags, a memory slot can be

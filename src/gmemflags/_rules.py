@@ -23,6 +23,7 @@ from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
 from gmemflags._values import (
     Reduced,
+    ShowsFields,
     as_mask,
     as_masks,
     checked_tuple,
@@ -205,8 +206,8 @@ def elsewhere(hosts: Hosts, machine: str | None, vm_type: int | None) -> list[Ho
     return found
 
 
-@frozen
-class Rule(ABC):
+@frozen(repr=False)
+class Rule(ShowsFields, ABC):
     """What all rules have in common.
 
     Raises:
@@ -244,7 +245,7 @@ class Rule(ABC):
         """The rule for the solver, as far as it concerns masks inside ``may``."""
 
 
-@frozen
+@frozen(repr=False)
 class Requires(Rule):
     """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``.
 
@@ -276,7 +277,7 @@ class Requires(Rule):
         return [clause(flag, self.all_of, any_of=self.any_of)] if flag else []
 
 
-@frozen
+@frozen(repr=False)
 class Excludes(Rule):
     """No mask has both a bit of ``a`` and a bit of ``b``.
 
@@ -303,7 +304,7 @@ class Excludes(Rule):
         return [clause(a, absent(b))] if a and b else []
 
 
-@frozen
+@frozen(repr=False)
 class Always(Rule):
     """Every mask has all of ``all_of`` and one whole mask of ``any_of``."""
 
@@ -323,7 +324,7 @@ class Always(Rule):
         return [clause(ALWAYS, self.all_of, any_of=self.any_of)]
 
 
-@frozen
+@frozen(repr=False)
 class Never(Rule):
     """No mask has any bit of ``mask``, whether the host lists it or not."""
 
@@ -342,7 +343,7 @@ class Never(Rule):
         return [clause(ALWAYS, absent(mask))] if mask else []
 
 
-@frozen
+@frozen(repr=False)
 class Refused(Rule):
     """Exactly ``mask`` is refused; this says nothing about its supersets and subsets."""
 

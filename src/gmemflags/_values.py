@@ -20,6 +20,25 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class ShowsFields:
+    """A value whose ``repr`` shows its fields, as attrs' own does, which is made for each class.
+
+    That takes a sixth of the time in which this library is imported.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        kind: type[Any] = type(self)
+        shown = {
+            field.name: field.repr if callable(field.repr) else repr
+            for field in fields(kind)
+            if field.repr
+        }
+        parts = [f"{name}={show(getattr(self, name))}" for name, show in shown.items()]
+        return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(parts)})"
+
+
 def frozen_mapping(values: Mapping[K, V]) -> Mapping[K, V]:
     """A copy of ``values`` that cannot be changed."""
     return MappingProxyType(dict(values))

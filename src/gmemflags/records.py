@@ -26,7 +26,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from functools import lru_cache
 from itertools import count, repeat
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from math import isfinite
@@ -250,13 +249,14 @@ def load_lines(
         raise RecordError(f"{place} {number + 1}, $", problem) from None
 
 
-# A host's line as ``dumps`` and ``jq -c`` write it. Without a brace before it, "answers" is a key of
-# the document; so are "flags" and "mask", behind it.
+# A host's line as ``dumps``, ``jq -c`` and ``json.dumps`` write it. No brace comes before
+# "answers", so it is a key of the document, and so are "flags" and "mask" behind it.
 _OWN = re.compile(
-    r'\{"schema":"gmemflags/host/2","name":(?:null|"([ !#-\[\]-~]*)"),"time":(?:null|"([^"]*)")'
-    r'(,[^{}]*,"answers":\{(?:"\w+":\{[^{}]*\},)*"GUEST_MEMFD_FLAGS":\{"number":\d+,"raw":)"(-?\d+)"'
-    r'(\}(?:,"\w+":\{[^{}]*\})*\},"flags":)\[(?:"([^\]]*)")?\],"mask":"(\w+)"'
-    r'(,"names":\{[^{}]*\})(?:,"extra":(\{.*\}))?\}[ \t\r\n]*',
+    r'\{"schema": ?"gmemflags/host/2", ?"name": ?(?:null|"([ !#-\[\]-~]*)")'
+    r', ?"time": ?(?:null|"([^"]*)")(,[^{}]*, ?"answers": ?\{(?:"\w+": ?\{[^{}]*\}, ?)*'
+    r'"GUEST_MEMFD_FLAGS": ?\{"number": ?\d+, ?"raw": ?)"(-?\d+)"'
+    r'(\}(?:, ?"\w+": ?\{[^{}]*\})*\}), ?"flags": ?\[(?:"([^\]]*)")?\], ?"mask": ?"(\w+)"'
+    r'(, ?"names": ?\{[^{}]*\})(?:, ?"extra": ?(\{.*\}))?\}[ \t\r\n]*',
     re.ASCII,
 )
 _MOST_KNOWN = 1024
@@ -264,8 +264,8 @@ _LONGEST_KNOWN = 4096
 
 
 def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
-    # Most hosts of a pool differ in name, time, flags and ``extra`` alone: what was read of exactly the same
-    # text around them is used again. The value is made anew, with all that is checked there.
+    # Most hosts of a pool differ in name, time, flags and ``extra`` alone: what was read of exactly
+    # the same text around these is used again. The value is made anew, and checked as always.
     known: dict[tuple[str, ...], Parts] = {}
 
     def read(line: str | bytes) -> Any:
@@ -276,8 +276,8 @@ def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
         around = own.group(3, 5, 8)
         try:
             if (like := known.get(around)) is not None:
-                extra = _EXTRA.read(_parsed(own[9])) if own[9] else {}
-                return make_host(varied(like, *own.group(1, 2, 4, 6, 7), extra), catalog)
+                extra = _EXTRA.read(_parsed(own[9] or "{}"))
+                return make_host(varied(like, own.group(1, 2, 4, 6, 7), extra), catalog)
             parts = _FORMS[Support].read(_parsed(line))
             value = make_host(parts, catalog)
         except (Fault, CatalogError):
@@ -617,23 +617,7 @@ def _record(kind: Any) -> Form:
         "required": required,
         "additionalProperties": False,
     }
-    # Answers are short, and the same on many lines of a pool.
-    reader = _remembering(read) if name == "Answer" else read
-    return Form({"$ref": f"#/$defs/{name}"}, reader, write)
-
-
-def _remembering(read: Reader) -> Reader:
-    @lru_cache(1024, typed=True)
-    def known(**parts: Any) -> Any:
-        return read(parts)
-
-    def read_known(value: Any) -> Any:
-        try:
-            return known(**value)
-        except TypeError:  # not an object, or one with a list in it
-            return read(value)
-
-    return read_known
+    return Form({"$ref": f"#/$defs/{name}"}, read, write)
 
 
 _GENERIC: dict[Any, Callable[..., Form]] = {

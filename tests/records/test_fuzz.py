@@ -147,6 +147,7 @@ def first_line(text: str) -> Any:
 
 
 HOST = DOCUMENTS[0]
+EXTRAS: list[Any] = [{}, {"flags": ["MMAP"], "mask": "0x1"}, {"a": [{}]}, 3]
 
 
 def like_another(dice: random.Random) -> str:
@@ -160,16 +161,17 @@ def like_another(dice: random.Random) -> str:
     content["name"] = dice.choice((None, "", "a", "b", "a b", '"', "\\", "\x7f", "\xe9", "\udc80"))
     content["time"] = dice.choice((None, "2026-02-01T00:00:00Z", "2026-02-30T00:00:00Z", "now"))
     if dice.random() < 0.5:
-        content["extra"] = dice.choice(({}, {"flags": ["MMAP"], "mask": "0x1"}, {"a": [{}]}, 3))
+        content["extra"] = dice.choice(EXTRAS)
     if dice.random() < 0.2:
         content["names"] = dice.choice(({}, {"0x1": "MMAP"}, {"0x4": "A"}, {"0x1": "A"}))
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=dice.random() < 0.5)
+    separators = dice.choice(((",", ":"), (",", ":"), (", ", ": ")))
+    text = json.dumps(content, separators=separators, ensure_ascii=dice.random() < 0.5)
     for _ in range(dice.choice((0, 0, 1, 2))):
         text = dice.choice(MUTATIONS)(dice, text)
     return text + dice.choice(("", "", "\n", " \r\n", "\x0b"))
 
 
-def told(value: Any, number: int) -> tuple[Any, ...]:
+def told(value: object, number: int) -> tuple[object, ...]:
     """All that tells one host, or one error, from another; the number of its line aside."""
     if isinstance(value, Support):
         return value, value.host.time, value.host.extra
@@ -182,17 +184,15 @@ def test_a_line_among_others_is_read_as_alone(encoded: bool) -> None:
     dice = random.Random(FUZZ_SEED)  # noqa: S311  # to be the same tomorrow
     texts = [HOST, *(like_another(dice) for _ in range(FUZZ // 4))]
     lines = [
-        text.encode(errors="surrogatepass") if encoded else text
-        for text in texts
-        if text.strip()
+        text.encode(errors="surrogatepass") if encoded else text for text in texts if text.strip()
     ]
     found: list[Any] = []
     for host in load_lines(lines, bad=found.append):
-        found.append(host)
+        found += [host]
     assert len(found) == len(lines)
     for number, (line, value) in enumerate(zip(lines, found, strict=True), 1):
-        alone: list[Any] = []
-        alone.extend(load_lines([line], bad=alone.append))
+        bad: list[Any] = []
+        alone = [*load_lines([line], bad=bad.append), *bad]
         assert told(value, number) == told(alone[0], 1), line
     hosts = sum(isinstance(value, Support) for value in found)
     assert len(found) // 10 < hosts < len(found) * 9 // 10
