@@ -86,9 +86,8 @@ def _decide(resolution: Resolution) -> Verdict:
     return decide(resolution.support, resolution.request)
 
 
-@frozen(
-    kw_only=True, slots=False, getstate_setstate=False, repr=False
-)  # cached_property needs a __dict__
+# cached_property needs a __dict__, so no slots.
+@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False)
 class Resolution(ShowsFields):
     """The answer of one host to one request.
 
