@@ -108,8 +108,8 @@ def _kinds(hosts: Hosts) -> tuple[str, ...]:
     return tuple(sorted({_kind(machine) for machine in hosts.machines}))
 
 
-@frozen(kw_only=True, getstate_setstate=False)
-class Hosts:
+@frozen(kw_only=True, getstate_setstate=False, repr=False)
+class Hosts(ShowsFields):
     """The hosts that a rule applies to.
 
     A machine name stands for the architecture of its kernel, in any case: ``i686`` and ``amd64``
