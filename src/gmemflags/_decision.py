@@ -189,12 +189,16 @@ def bit_reason(negotiation: Negotiation, bit: int) -> Reason | None:
 
 def _best(negotiation: Negotiation, budget: Budget) -> int | None:
     # The best valid mask by bits and rules alone; docs/reference/semantics.md says which is best.
-    request, may = negotiation.request, negotiation.usable
+    request, may, rules = negotiation.request, negotiation.usable, negotiation.rules
+    named = _named_by(request)
+    if not named & ~may:  # all that is asked for and nothing else is the best, if it is valid
+        if all([rule.holds(named) for rule in _counted(rules, budget)]):
+            return named
     clauses: list[Clause] = []
     if request.prerequisites is Prerequisites.REFUSE:
-        may &= _named_by(request)
+        may &= named
         clauses = whole_groups(request.required, request.preferred, may, budget)
-    for made in clauses_of(negotiation.rules, may, budget):
+    for made in clauses_of(rules, may, budget):
         clauses += made
     return solve(request.required, may, clauses, request.preferred, budget)
 
@@ -205,9 +209,14 @@ def clauses_of(rules: Iterable[Rule], may: int, budget: Budget) -> Iterator[list
     Raises:
         OutOfSteps: The budget ended.
     """
+    for rule in _counted(rules, budget):
+        yield rule.clauses(may)
+
+
+def _counted(rules: Iterable[Rule], budget: Budget) -> Iterator[Rule]:
     for rule in rules:
         budget.spend(max(1, len(rule.operands) - 2))
-        yield rule.clauses(may)
+        yield rule
 
 
 def _named_by(request: Request) -> int:

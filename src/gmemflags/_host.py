@@ -35,6 +35,7 @@ from gmemflags._exceptions import (
 from gmemflags._mainline import MAINLINE
 from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
+    NOTHING,
     Reduced,
     ShowsFields,
     checked,
@@ -168,6 +169,8 @@ class BitState(StrEnum):
 
 
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
+    if answers is NOTHING:
+        return NOTHING
     if isinstance(answers, MappingProxyType):  # ours, or its names are refused as unknown ones
         return frozen_mapping(answers)
     named = checked_mapping(cast("Mapping[str, int]", answers), "answers by capability")
@@ -202,6 +205,8 @@ def _unused(answers: Collection[Answer]) -> tuple[Answer, ...]:
 
 
 def _names(names: Mapping[int, str]) -> Mapping[int, str]:
+    if names is NOTHING:
+        return names
     given = checked_mapping(names, "other_names").items()
     return frozen_mapping({one_bit(bit): checked(name, "a name", str) for bit, name in given})
 
@@ -336,7 +341,7 @@ class Support(ShowsFields):
 
     answers: Mapping[str, int] = field(converter=_by_name, hash=False, repr=mapping_repr)
     errors: Mapping[str, int] = field(
-        factory=dict[str, int], converter=_by_name, hash=False, repr=mapping_repr
+        default=NOTHING, converter=_by_name, hash=False, repr=mapping_repr
     )
     scope: Scope = field(converter=_scope)
     host: HostFacts = field(factory=HostFacts, converter=_host)
@@ -344,7 +349,7 @@ class Support(ShowsFields):
     catalog: Catalog = field(converter=_catalog, repr=lambda catalog: quote(catalog.name))
     unused: tuple[Answer, ...] = field(default=(), converter=_unused)
     other_names: Mapping[int, str] = field(
-        factory=dict[int, str], converter=_names, hash=False, repr=mapping_repr
+        default=NOTHING, converter=_names, hash=False, repr=mapping_repr
     )
     asked_as: tuple[Catalog, Scope] = field(
         eq=False, repr=False, default=Factory(_as_given, takes_self=True)
@@ -507,7 +512,7 @@ def support_of(
             errors[answer.capability] = answer.errno or 0
     return Support(
         answers=frozen_mapping(answers),
-        errors=frozen_mapping(errors),
+        errors=frozen_mapping(errors) if errors else NOTHING,
         scope=scope,
         host=host,
         origin=origin,
@@ -559,7 +564,7 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
             errors[name] = error.errno or 0
     return Support(
         answers=frozen_mapping(answers),
-        errors=frozen_mapping(errors),
+        errors=frozen_mapping(errors) if errors else NOTHING,
         scope=backend.scope,
         host=backend.host,
         origin=backend.origin,

@@ -144,13 +144,7 @@ def solve(
     """
     if must & ~may:
         return None
-    wanted = must
     groups = [group for group in groups if not group & ~may]
-    for group in groups:
-        wanted |= group
-    budget.spend(len(clauses))
-    if _holds(wanted, clauses):
-        return wanted  # all groups, and no bit that is in neither must nor a group
     state = _propagate(_literals(must, may), clauses, budget)
     found = _search(state, 64, budget)
     if state is None or found is None:
@@ -236,16 +230,6 @@ _Item = tuple[int, Sequence[Clause]]
 
 def _literals(must: int, may: int) -> int:
     return must | ALWAYS | absent(MASK & ~may)
-
-
-def _holds(mask: int, clauses: Iterable[Clause]) -> bool:
-    true = _literals(mask, mask)
-    for when, every, one, many in clauses:
-        if when & true and (
-            every & ~true or ((one or many) and not one & true and not _any_without(~true, many))
-        ):
-            return False
-    return True
 
 
 def _any_without(literals: int, masks: Iterable[int]) -> bool:

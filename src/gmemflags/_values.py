@@ -39,6 +39,10 @@ class ShowsFields:
         return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(parts)})"
 
 
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+"""An empty mapping that cannot be changed."""
+
+
 def frozen_mapping(values: Mapping[K, V]) -> Mapping[K, V]:
     """A copy of ``values`` that cannot be changed."""
     return MappingProxyType(dict(values))
