@@ -191,9 +191,9 @@ def _best(negotiation: Negotiation, budget: Budget) -> int | None:
     # The best valid mask by bits and rules alone; docs/reference/semantics.md says which is best.
     request, may, rules = negotiation.request, negotiation.usable, negotiation.rules
     named = _named_by(request)
-    if not named & ~may:  # all that is asked for and nothing else is the best, if it is valid
-        if all([rule.holds(named) for rule in _counted(rules, budget)]):
-            return named
+    # All that is asked for, and nothing else, is the best mask if it is valid.
+    if not named & ~may and all(rule.holds(named) for rule in _counted(rules, budget)):
+        return named
     clauses: list[Clause] = []
     if request.prerequisites is Prerequisites.REFUSE:
         may &= named
