@@ -17,7 +17,7 @@ from enum import Enum
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
@@ -37,6 +37,7 @@ from gmemflags._masks import WORD, FlagWord, bits, flag_class, merge, read_long
 from gmemflags._problems import Reason, Role
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule, Stage
+from gmemflags._values import frozen_mapping
 
 VERSION = "0.1.0"
 """The version of this library, which documents name."""
@@ -475,20 +476,38 @@ def _answer(
     return number, raw, errno
 
 
-def varied(parts: Parts, texts: Iterable[Any], extra: Parts) -> Parts:
-    """The parts of a host with another name, time, answer to FLAGS, flags, mask and ``extra``."""
-    name, time, raw, flags, mask = texts
-    answers = parts["answers"]
-    number, _, _ = answers[_FLAGS]
-    return {
-        **parts,
-        "name": name,
-        "time": time and _time.read(time),
-        "answers": {**answers, _FLAGS: made(_answer, number, _long.read(raw))},
-        "flags": [] if flags is None else re.split('", ?"', flags),
-        "mask": _mask.read(mask),
-        "extra": extra,
-    }
+def renamed(host: Support, name: str | None, time: str | None, **changes: Any) -> Support:
+    """A host with another name and time, as a document says them, and with other changes."""
+    facts = host.host
+    uname, seconds = (facts.kernel, facts.machine, facts.vm_type), time and _time.read(time)
+    extra = changes.pop("extra", facts.extra)
+    facts = made(HostFacts, *uname, name=name, time=seconds, extra=extra)
+    changed: Any = made(evolve, host, host=facts, **changes)
+    return cast("Support", changed)
+
+
+def varied(  # noqa: PLR0917  # the parts in the order in which a document has them
+    host: Support,
+    names: Mapping[int, str],
+    name: str | None,
+    time: str | None,
+    extra: Parts,
+    raw: str,
+    flags: str | None,
+    mask: str,
+) -> Support:
+    """A host with another answer to FLAGS as well, with which ``flags`` and ``mask`` agree.
+
+    ``names`` are those of its document, and ``flags`` is the inside of a JSON list of texts, or
+    None for an empty one.
+    """
+    answers = frozen_mapping({**host.answers, FLAGS: _long.read(raw)})
+    found = renamed(host, name, time, extra=extra, answers=answers)
+    listed = [names.get(bit) or hex(bit) for bit in bits(found.mask)]
+    told = ('","'.join(listed), '", "'.join(listed)) if listed else (None,)
+    if flags not in told or mask != hex(found.mask):
+        raise Fault("flags and mask do not agree with the answer")
+    return found
 
 
 def make_host(parts: Parts, catalog: Catalog) -> Support:
@@ -513,7 +532,7 @@ def make_host(parts: Parts, catalog: Catalog) -> Support:
     return support
 
 
-_FLAGS = Capability.GUEST_MEMFD_FLAGS.value
+FLAGS = Capability.GUEST_MEMFD_FLAGS.value
 
 
 def _said_mask(said: Iterable[Answer], mask: int) -> int:

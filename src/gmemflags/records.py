@@ -25,19 +25,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from itertools import count, repeat
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from math import isfinite
 from operator import attrgetter
 from types import UnionType
-from typing import Annotated, Any, Literal, NotRequired, Union, cast, get_args, get_origin, overload
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from attrs import frozen
 from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
 from gmemflags._documents import (
+    FLAGS,
     KINDS,
     MAKE,
     PARTS,
@@ -59,9 +72,9 @@ from gmemflags._documents import (
     choice,
     decide_again,
     made,
-    make_host,
     plain,
     quoted,
+    renamed,
     varied,
     within,
     wrong,
@@ -93,6 +106,9 @@ __all__ = [
     "replay",
     "to_dict",
 ]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 LONGEST = 1 << 24
 """No document has more characters or bytes than this, 16 Mi."""
@@ -249,11 +265,16 @@ def load_lines(
         raise RecordError(f"{place} {number + 1}, $", problem) from None
 
 
-# A host's line as ``dumps``, ``jq -c`` and ``json.dumps`` write it. No brace comes before
-# "answers", so it is a key of the document, and so are "flags" and "mask" behind it.
+# A host's line as ``dumps``, ``jq -c`` and ``json.dumps`` write it: name, time, and the rest.
 _OWN = re.compile(
     r'\{"schema": ?"gmemflags/host/2", ?"name": ?(?:null|"([ !#-\[\]-~]*)")'
-    r', ?"time": ?(?:null|"([^"]*)")(,[^{}]*, ?"answers": ?\{(?:"\w+": ?\{[^{}]*\}, ?)*'
+    r', ?"time": ?(?:null|"([^"]*)")(,.*)',
+    re.ASCII | re.DOTALL,
+)
+# The rest. No brace comes before "answers", so it is a key of the document, and so are "flags" and
+# "mask" behind it.
+_REST = re.compile(
+    r'(,[^{}]*, ?"answers": ?\{(?:"\w+": ?\{[^{}]*\}, ?)*'
     r'"GUEST_MEMFD_FLAGS": ?\{"number": ?\d+, ?"raw": ?)"(-?\d+)"'
     r'(\}(?:, ?"\w+": ?\{[^{}]*\})*\}), ?"flags": ?\[(?:"([^\]]*)")?\], ?"mask": ?"(\w+)"'
     r'(, ?"names": ?\{[^{}]*\})(?:, ?"extra": ?(\{.*\}))?\}[ \t\r\n]*',
@@ -264,30 +285,41 @@ _LONGEST_KNOWN = 4096
 
 
 def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
-    # Most hosts of a pool differ in name, time, flags and ``extra`` alone: what was read of exactly
-    # the same text around these is used again. The value is made anew, and checked as always.
-    known: dict[tuple[str, ...], Parts] = {}
+    # Most hosts of a pool differ in name and time alone, or in flags and ``extra`` as well: a host
+    # that was read of the same text but for these is copied with them, and checked as any other.
+    hosts: dict[str, Support] = {}
+    around: dict[tuple[str, ...], tuple[Support, dict[int, str]]] = {}
 
     def read(line: str | bytes) -> Any:
         text = line.decode(errors="surrogateescape") if isinstance(line, bytes) else line
         own = _OWN.fullmatch(text) if len(text) <= _LONGEST_KNOWN else None
         if own is None:
             return _read(line, _HOSTS, catalog)
-        around = own.group(3, 5, 8)
-        try:
-            if (like := known.get(around)) is not None:
-                extra = _EXTRA.read(_parsed(own[9] or "{}"))
-                return make_host(varied(like, own.group(1, 2, 4, 6, 7), extra), catalog)
-            parts = _FORMS[Support].read(_parsed(line))
-            value = make_host(parts, catalog)
-        except (Fault, CatalogError):
-            return _read(line, _HOSTS, catalog)  # which says what is wrong first
-        if len(known) == _MOST_KNOWN:
-            known.clear()
-        known[around] = parts
-        return value
+        name, time, rest = own.groups()
+        found = None
+        with suppress(Fault):  # what is wrong first is told below
+            if (like := hosts.get(rest)) is not None:
+                return renamed(like, name, time)
+            found = _REST.fullmatch(rest)
+            if found and (known := around.get(found.group(1, 3, 6))) is not None:
+                extra: Parts = _EXTRA.read(_parsed(found[7])) if found[7] else {}
+                value = varied(*known, name, time, extra, *found.group(2, 4, 5))
+                return _remember(hosts, rest, value)
+        value = _read(line, _HOSTS, catalog)
+        if found and FLAGS in value.answers:
+            names = _parsed(f"{{{found[6][1:]}}}")["names"]
+            named = {int(bit, 16): name for bit, name in names.items()}
+            _remember(around, found.group(1, 3, 6), (value, named))
+        return _remember(hosts, rest, value)
 
     return read
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> V:
+    if len(known) == _MOST_KNOWN:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _located(error: GmemFlagsError, place: str, line: str | bytes) -> GmemFlagsError:

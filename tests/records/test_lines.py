@@ -213,3 +213,18 @@ def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
         with pytest.raises(RecordError) as alone:
             list(load_lines([broken]))
         assert str(caught.value) == str(alone.value).replace("line 1", "line 2")
+
+
+def test_a_flag_is_called_as_its_own_document_calls_it() -> None:
+    """Not as the catalog does: a document that names no bit lists the flags as numbers."""
+    nameless = GOOD.replace('{"0x1":"MMAP","0x2":"INIT_SHARED"}', "{}")
+    before = nameless.replace('["MMAP","INIT_SHARED"]', '["0x1","0x2"]')
+    shorter = {'"raw":"3"': '"raw":"1"', '"mask":"0x3"': '"mask":"0x1"'}
+    for flags, is_read in (('["0x1"]', True), ('["MMAP"]', False), ('[""]', False)):
+        line = nameless.replace('["MMAP","INIT_SHARED"]', flags)
+        for old, new in shorter.items():
+            line = line.replace(old, new)
+        bad: list[GmemFlagsError] = []
+        assert len(list(load_lines([before, line], bad=bad.append))) == 1 + is_read
+        assert len(list(load_lines([line], bad=bad.append))) == is_read
+        assert len(bad) == 2 * (not is_read)
