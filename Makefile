@@ -143,7 +143,8 @@ requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all ca
 	set -e; for name in dev build test run bench header mutate; do \
 	  rm -rf .venv/pins; "$(PYTHON)" -m venv --without-pip .venv/pins; \
 	  $(PIP) --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
-	  $(PIP) --python .venv/pins/bin/python freeze >requirements/$$name.txt; \
+	  $(PIP) --python .venv/pins/bin/python freeze | \
+	    sed 's/^python-sat==.*/&; python_version < "3.15"/' >requirements/$$name.txt; \
 	  also='-c requirements/dev.txt'; \
 	done
 

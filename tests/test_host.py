@@ -402,12 +402,21 @@ def test_an_answer_to_what_the_catalog_does_not_number(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"scope": "vm"}, {"host": None}, {"host": "x86_64"}, {"catalog": "linux-mainline"}]
+    ("wrong", "told"),
+    [
+        ({"scope": "vm"}, "scope must be a Scope, not 'vm'"),
+        ({"host": None}, "host must be a HostFacts, not None"),
+        ({"host": "x86_64"}, "host must be a HostFacts, not 'x86_64'"),
+        ({"origin": 3}, "origin must be a str, not 3"),
+        ({"catalog": "linux-mainline"}, "catalog must be a Catalog, not 'linux-mainline'"),
+        ({"unused": [3]}, "several Answer values are wanted, not 3"),
+        ({"other_names": {4: 3}}, "a name must be a str, not 3"),
+    ],
 )
-def test_a_support_is_made_of_the_right_things(wrong: dict[str, Any]) -> None:
-    """A text is no scope, host or catalog."""
+def test_a_support_is_made_of_the_right_things(wrong: dict[str, Any], told: str) -> None:
+    """The message names the field and what it has to be."""
     right: dict[str, Any] = {"answers": {}, "scope": Scope.VM, "catalog": MAINLINE}
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"^{told}$"):
         Support(**(right | wrong))
 
 
@@ -543,6 +552,69 @@ def test_an_answer_is_used_or_unused() -> None:
     unused = [Answer(Capability.GUEST_MEMFD, 300, 1)]
     with pytest.raises(ValueError, match=r"^GUEST_MEMFD is answered twice$"):
         evolve(support, unused=unused)
+
+
+def answered(**fields: Any) -> Support:
+    """A VM under mainline that answered nothing but what is given."""
+    return Support(
+        **{"answers": {}, "scope": Scope.VM, "catalog": MAINLINE, "origin": "h", **fields}
+    )
+
+
+def test_the_names_of_another_tree_are_those_of_other_bits() -> None:
+    """A bit that the catalog calls otherwise is refused; the same name and other bits are not."""
+    names = {1: "MMAP", 1 << 63: "FAR"}
+    assert answered(other_names=names).other_names == names
+    with pytest.raises(CatalogError) as caught:
+        answered(other_names={1: "MM\nAP"}, origin="h\n1")
+    assert caught.value.args == (
+        "linux-mainline",
+        "0x1 is MMAP here, and MM\\nAP in the tree under which h\\n1 was asked; query it again",
+    )
+    with pytest.raises(InvalidMaskError):
+        answered(other_names={3: "BOTH"})
+
+
+def test_flags_are_enumerated_by_one_number() -> None:
+    """What a tree with other numbers was answered is not beside a catalog that numbers it."""
+    with pytest.raises(CatalogError) as caught:
+        answered(unused=[Answer("GUEST_MEMFD", 999, 1)])
+    problem = "GUEST_MEMFD is 234 here, which h was never asked: it was asked 999; query it again"
+    assert caught.value.args == ("linux-mainline", problem)
+    kept = [Answer("GUEST_MEMFD_FLAGS_HI", 999, 1), Answer("X", 998, 1)]
+    assert answered(unused=kept).unused == tuple(kept)
+
+
+def test_under_tells_the_number_that_was_asked() -> None:
+    """So that one can see which kernel the answer is of."""
+    support = support_of(GUEST_MEMFD=1, GUEST_MEMFD_FLAGS=3)
+    for number, asked in ((999, ": it was asked 234"), (None, "")):
+        catalog = numbered(GUEST_MEMFD=999) if number else WITH_HI
+        with pytest.raises(CatalogError, match=f"which a host was never asked{asked}; query"):
+            support.under(catalog)
+
+
+def test_errnos_stay_with_their_capability() -> None:
+    """Under another catalog, too; and 0 stands for one that was lost."""
+    errors = {"VM_TYPES": 0, "MEMORY_ATTRIBUTES": 22}
+    support = answered(answers={"GUEST_MEMFD": 1, "GUEST_MEMFD_FLAGS": 3}, errors=errors)
+    assert dict(support.under(MAINLINE).errors) == errors
+    with pytest.raises(ValueError, match=r"^errors\['VM_TYPES'\] cannot be -1 beside the answers$"):
+        answered(errors={"VM_TYPES": -1})
+
+
+@pytest.mark.parametrize("time", [0, 253_402_300_799])
+def test_a_time_of_four_digit_years(time: int) -> None:
+    """From 1970 to the end of 9999, as documents can write it."""
+    assert HostFacts(time=time).time == time
+
+
+@pytest.mark.parametrize("time", [-1, 253_402_300_800, 1.5, True])
+def test_no_other_time(time: Any) -> None:
+    """What documents cannot write is refused at once."""
+    told = rf"^time must be seconds since 1970 before the year 10000, not {time}$"
+    with pytest.raises(TypeError, match=told):
+        HostFacts(time=time)
 
 
 def renamed(**members: int) -> Catalog:
