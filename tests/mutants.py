@@ -20,7 +20,8 @@ WORK = ROOT / ".venv" / "mutants"
 GROUPS = {
     "_masks.py": "tests/test_masks.py tests/test_flagword.py tests/property/test_masks.py"
     " tests/property/test_merge.py",
-    "_solver.py": "tests/test_solver.py tests/property/test_solver.py",
+    "_solver.py": "tests/test_solver.py tests/property/test_solver.py"
+    " tests/property/test_negotiation_proof.py",
     "_rules.py": "tests/test_rules.py",
     "_host.py": "tests/test_host.py tests/test_backends.py tests/property/test_query.py",
     "_catalog.py": "tests/test_catalog.py tests/test_request.py tests/property/test_values.py",

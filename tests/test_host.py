@@ -556,9 +556,8 @@ def test_an_answer_is_used_or_unused() -> None:
 
 def answered(**fields: Any) -> Support:
     """A VM under mainline that answered nothing but what is given."""
-    return Support(
-        **{"answers": {}, "scope": Scope.VM, "catalog": MAINLINE, "origin": "h", **fields}
-    )
+    given: dict[str, Any] = {"answers": {}, "scope": Scope.VM, "catalog": MAINLINE, "origin": "h"}
+    return Support(**(given | fields))
 
 
 def test_the_names_of_another_tree_are_those_of_other_bits() -> None:

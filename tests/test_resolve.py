@@ -152,22 +152,33 @@ def test_a_text_is_not_a_want() -> None:
         resolve(host(), cast("int", "fully-shared"))
 
 
-@pytest.mark.parametrize("support", [baseline([host()]), None, 3])
-def test_what_is_not_a_support(support: Any) -> None:
+@pytest.mark.parametrize(
+    ("support", "shown"),
+    [(baseline([host()]), "an object of type Baseline"), (None, "None"), (3, "3")],
+    ids=str,
+)
+def test_what_is_not_a_support(support: Any, shown: str) -> None:
     """A pool is resolved by its support, and that is said."""
-    with pytest.raises(TypeError, match=r"; that of a Baseline is its \.support$"):
+    told = rf"^a Support is needed, not {shown}; that of a Baseline is its \.support$"
+    with pytest.raises(TypeError, match=told):
         resolve(support, 1)
 
 
 def test_a_pin_is_the_whole_request() -> None:
     """These flags and no other bit, same needs, stage and scope, under this very catalog."""
     needs = [Need("USER_MEMORY2", 1)]
-    request = Request(preferred=[2, 1], needs=needs, until=Stage.ACCESS, scope=Scope.SYSTEM)
+    request = Request(
+        preferred=[2, 1],
+        needs=needs,
+        prerequisites=Prerequisites.ADD,
+        until=Stage.BIND,
+        scope=Scope.SYSTEM,
+    )
     assert resolve(dev_kvm(3), request).pin() == Request(
         required=F.MMAP | F.INIT_SHARED,
         forbidden=0xFFFF_FFFF_FFFF_FFFC,
         needs=needs,
-        until=Stage.ACCESS,
+        until=Stage.BIND,
         scope=Scope.SYSTEM,
         digest=MAINLINE.digest,
     )
@@ -190,6 +201,6 @@ def test_a_changed_answer_decides_again() -> None:
     refused = evolve(answer, request=Request(required=BAR))
     assert not refused.ok
     assert evolve(refused, support=host()).mask == BAR
-    for wrong in ({"support": None}, {"request": 3}):
-        with pytest.raises(TypeError):
-            evolve(answer, **wrong)
+    for field, value, kind in (("request", 3, "Request"), ("profile", None, "str")):
+        with pytest.raises(TypeError, match=f"^{field} must be a {kind}, not {value}$"):
+            evolve(answer, **{field: cast("Any", value)})

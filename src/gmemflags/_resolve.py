@@ -41,7 +41,7 @@ from typing import NoReturn, cast
 
 from attrs import Factory, field, frozen
 
-from gmemflags._catalog import Prerequisites, Profile, Request
+from gmemflags._catalog import Profile, Request
 from gmemflags._decision import Verdict, decide
 from gmemflags._exceptions import GmemFlagsError, InvalidMaskError, safe_repr
 from gmemflags._explain import advice, headline, outcomes, problems, report, why
@@ -207,7 +207,6 @@ class Resolution(ShowsFields):
             required=self.flags,  # with their names
             forbidden=self.mask ^ MASK,
             needs=self.request.needs,
-            prerequisites=Prerequisites.REFUSE,
             until=self.request.until,
             scope=self.request.scope,
             digest=self.support.catalog.digest,
