@@ -196,9 +196,10 @@ class _Pool:
         self._check(support)
         self.mask &= support.mask
         self.answerable &= support.answerable
-        flags = support.answers.get(_FLAGS)
-        self.wide = self.wide and flags is not None and read_long(flags)[1] == 64
-        if any(support.answers.get(name) != value for name, value in self.others.items()):
+        if self.wide:
+            flags = support.answers.get(_FLAGS)
+            self.wide = flags is not None and read_long(flags)[1] == 64
+        if not self.others.items() <= support.answers.items():
             here = _others(support)
             self.others = {
                 name: _common_answer(name, value, here[name])
@@ -213,8 +214,9 @@ class _Pool:
     def _count(self, mask: int, answerable: int, count: int, origins: tuple[str, ...]) -> None:
         self.count += count
         self.first += origins[: _NAMED - len(self.first)]
+        listed = self.listed
         for bit in bits(mask):
-            self.listed[bit] += count
+            listed[bit] += count
         for half in self.answered:
             self.answered[half] += count if half & answerable else 0
         self._name(MASK ^ mask, origins)
