@@ -288,6 +288,7 @@ def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
     # Most hosts of a pool differ in name and time alone, or in flags and ``extra`` as well: a host
     # that was read of the same text but for these is copied with them, and checked as any other.
     hosts: dict[str, Support] = {}
+    once: dict[str, None] = {}
     around: dict[tuple[str, ...], tuple[Support, dict[int, str]]] = {}
 
     def read(line: str | bytes) -> Any:
@@ -304,7 +305,11 @@ def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
             if found and (known := around.get(found.group(1, 3, 6))) is not None:
                 extra: Parts = _EXTRA.read(_parsed(found[7])) if found[7] else {}
                 value = varied(*known, name, time, extra, *found.group(2, 4, 5))
-                return _remember(hosts, rest, value)
+                # Kept from the second time on: no two hosts of a pool may list the same flags.
+                if rest in once:
+                    return _remember(hosts, rest, value)
+                _remember(once, rest, None)
+                return value
         value = _read(line, _HOSTS, catalog)
         if found and FLAGS in value.answers:
             names = _parsed(f"{{{found[6][1:]}}}")["names"]
