@@ -55,6 +55,15 @@ def test_a_pool_promises_what_all_have() -> None:
     )
 
 
+def test_who_gave_no_answer_is_counted_through_pools() -> None:
+    """A pool knows how many gave no answer about a half in which none of its hosts lists a bit."""
+    silent = evolve(named("silent", 3, HI), answers={})
+    high = answering(silent, **{FLAGS_HI: 1})
+    parts = [baseline([silent, answering(silent, **{FLAGS_HI: 0})]), baseline([high])]
+    assert [part.unanswered for part in parts] == [(2, 1), (1, 0)]
+    assert baseline(parts).unanswered == (3, 1)
+
+
 def test_one_host_is_a_pool() -> None:
     """A baseline of one host has its answers and its kernel."""
     pool = baseline([named("a", 3)])

@@ -80,7 +80,7 @@ def pools(support: Support) -> None:
     assert_type(pool.lacking, Mapping[int, Lacking])
     assert_type(pool.lacking[1].count, int)
     assert_type(pool.lacking[1].first, tuple[str, ...])
-    assert_type(pool.lacking[1].unknown, int)
+    assert_type(pool.unanswered, tuple[int, int])
     assert_type(pool.headline, str)
     assert_type(pool.notes, tuple[str, ...])
 

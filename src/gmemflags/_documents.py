@@ -357,7 +357,6 @@ class DecisionDocument(TypedDict, closed=True):
 class _Lacking(TypedDict, closed=True):
     count: ReadOnly[Count]
     first: ReadOnly[list[str]]
-    unknown: ReadOnly[Count]
 
 
 class BaselineDocument(TypedDict, closed=True):
@@ -368,6 +367,7 @@ class BaselineDocument(TypedDict, closed=True):
     notes: ReadOnly[list[str]]
     count: ReadOnly[Count]
     first: ReadOnly[list[str]]
+    unanswered: ReadOnly[list[Count]]
     lacking: ReadOnly[dict[Bit, _Lacking]]
     support: ReadOnly[HostDocument]
 
@@ -670,30 +670,37 @@ def _make_decision(parts: Parts, _: Catalog) -> Resolution:
 def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
     with within("support"):
         support = make_host(parts["support"], catalog)
-    count, first, without = parts["count"], parts["first"], parts["lacking"]
-    _lacking(count, count, first)
-    lacking: dict[int, Lacking] = {}
+    count, first, unanswered = parts["count"], parts["first"], parts["unanswered"]
+    everyone = _lacking(1, count, count, first)
+    halves = [WORD & support.answerable, support.answerable >> 32]
+    if len(unanswered) != 2 or any(
+        number > (0 if half else count) for half, number in zip(halves, unanswered, strict=True)
+    ):
+        raise Fault(
+            f"two counts of the {count} hosts are needed, 0 for answered bits", "unanswered"
+        )
     # Bits that this catalog names and that of the pool did not: no host lists them.
-    for bit in bits(catalog.named & ~support.mask):
-        alike = [one["unknown"] for other, one in without.items() if (other > WORD) is (bit > WORD)]
-        unknown = 0 if bit & support.answerable else max(alike, default=count)
-        lacking[bit] = Lacking(count, first, unknown)
-    for bit, hosts in without.items():
+    lacking = dict.fromkeys(bits(catalog.named & ~support.mask), everyone)
+    for bit, hosts in parts["lacking"].items():
         with within("lacking", hex(bit)):
             if bit & support.mask:
                 raise Fault("all hosts list this bit, so none can lack it")
-            lacking[bit] = _lacking(count, **hosts)
-    lacking = dict(sorted(lacking.items()))
-    return Baseline(support=support, count=count, lacking=lacking, first=first)
+            lacking[bit] = _lacking(max(1, unanswered[bit > WORD]), count, **hosts)
+    return Baseline(
+        support=support,
+        count=count,
+        lacking=dict(sorted(lacking.items())),
+        first=first,
+        unanswered=(unanswered[0], unanswered[1]),
+    )
 
 
-def _lacking(most: int, count: int, first: list[str], unknown: int = 0) -> Lacking:
-    for key, number, least, limit in (("count", count, 1, most), ("unknown", unknown, 0, count)):
-        if not least <= number <= limit:
-            raise Fault(f"a count from {least} to {limit} is needed, not {number}", key)
+def _lacking(least: int, most: int, count: int, first: list[str]) -> Lacking:
+    if not least <= count <= most:
+        raise Fault(f"a count from {least} to {most} is needed, not {count}", "count")
     if len(first) != min(count, 10):
         raise Fault(f"{min(count, 10)} names are needed, not {len(first)}", "first")
-    return Lacking(count, first, unknown)
+    return Lacking(count, first)
 
 
 def _comparison_parts(comparison: Comparison) -> Parts:

@@ -59,12 +59,10 @@ class Lacking(ShowsFields):
     Args:
         count: How many they are.
         first: The first ten of them by origin.
-        unknown: How many of them could not even speak of the flag: no answer, and not a lack.
     """
 
     count: int
     first: tuple[str, ...] = field(converter=_first)
-    unknown: int = 0
 
 
 def _lacking(lacking: Mapping[int, Lacking]) -> Mapping[int, Lacking]:
@@ -96,12 +94,15 @@ class Baseline(ShowsFields):
         lacking: By flag, the hosts without it, for every flag of the catalog and every other bit
             that some host lists; a bit that all list is not in it.
         first: The origins of the first ten hosts.
+        unanswered: How many hosts gave no answer about bits 31:0, and how many about bits 63:32.
+            Those are among the hosts without a flag there.
     """
 
     support: Support
     count: int
     lacking: Mapping[int, Lacking] = field(converter=_lacking, hash=False, repr=mapping_repr)
     first: tuple[str, ...] = field(converter=_first)
+    unanswered: tuple[int, int] = (0, 0)
     _obstacles: tuple[tuple[int, tuple[Rule, ...]], ...] = field(
         init=False, eq=False, repr=False, default=Factory(_find_obstacles, takes_self=True)
     )
@@ -121,7 +122,8 @@ class Baseline(ShowsFields):
         catalog, total = self.support.catalog, self.count
         lines: list[str] = []
         for bit, out in self.lacking.items():
-            what, lack = describe(bit, catalog), out.count - out.unknown
+            unknown = self.unanswered[bit > WORD]
+            what, lack = describe(bit, catalog), out.count - unknown
             names = ", ".join(map(quote, out.first)) + (
                 ", ..." if out.count > len(out.first) else ""
             )
@@ -129,8 +131,8 @@ class Baseline(ShowsFields):
                 lines.append(
                     f"{lack} of {total} {'lacks' if lack == 1 else 'lack'} {what}: {names}"
                 )
-            if out.unknown:
-                lines.append(f"no answer about {what} from {out.unknown} of {total}: {names}")
+            if unknown:
+                lines.append(f"no answer about {what} from {unknown} of {total}: {names}")
         for bit, rules in self._obstacles:
             because = rules_with_why(rules, catalog)
             lines.append(f"no mask until access holds {describe(bit, catalog)}: {because}")
@@ -187,7 +189,7 @@ class _Pool:
         self.count = 0
         self.first: list[str] = []
         self.listed = dict.fromkeys(bits(MASK), 0)
-        self.answered = {WORD: 0, MASK ^ WORD: 0}  # a half is answered as a whole
+        self.unanswered = [0, 0]  # a half is answered as a whole
         self.without: dict[int, list[str]] = {}
         self.unsettled = MASK  # the bits for which another name can be kept
 
@@ -209,28 +211,27 @@ class _Pool:
         if isinstance(host, Baseline):
             self._count_many(host)
         else:
-            self._count(support.mask, support.answerable, 1, (support.origin,))
+            low, high = support.answerable & WORD, support.answerable >> 32
+            self._count(support.mask, (0 if low else 1, 0 if high else 1), 1, (support.origin,))
 
-    def _count(self, mask: int, answerable: int, count: int, origins: tuple[str, ...]) -> None:
+    def _count(
+        self, mask: int, unanswered: tuple[int, int], count: int, origins: tuple[str, ...]
+    ) -> None:
         self.count += count
         self.first += origins[: _NAMED - len(self.first)]
         listed = self.listed
         for bit in bits(mask):
             listed[bit] += count
-        for half in self.answered:
-            self.answered[half] += count if half & answerable else 0
+        self.unanswered[0] += unanswered[0]
+        self.unanswered[1] += unanswered[1]
         self._name(MASK ^ mask, origins)
 
     def _count_many(self, pool: Baseline) -> None:
-        self._count(MASK, MASK, pool.count, pool.first)
+        self._count(MASK, pool.unanswered, pool.count, pool.first)
         for bit in bits(MASK ^ pool.support.mask):
             lacking = pool.lacking.get(bit, Lacking(pool.count, pool.first))
             self.listed[bit] -= lacking.count
             self._name(bit, lacking.first)
-        for half in self.answered:
-            unknown = [out.unknown for bit, out in pool.lacking.items() if bit & half]
-            if not half & pool.support.answerable:
-                self.answered[half] -= max(unknown, default=pool.count)
 
     def _name(self, missing: int, origins: tuple[str, ...]) -> None:
         for bit in bits(missing & self.unsettled):
@@ -287,9 +288,7 @@ class _Pool:
         lacking: dict[int, Lacking] = {}
         for bit, count in self.listed.items():
             if count < self.count and (count or bit & named):
-                half = WORD if bit <= WORD else MASK ^ WORD
-                unknown = self.count - self.answered[half]
-                lacking[bit] = Lacking(self.count - count, self.without[bit], unknown)
+                lacking[bit] = Lacking(self.count - count, self.without[bit])
         return Baseline(
             support=evolve(
                 like,
@@ -303,6 +302,7 @@ class _Pool:
             count=self.count,
             lacking=lacking,
             first=self.first,
+            unanswered=(self.unanswered[0], self.unanswered[1]),
         )
 
 
