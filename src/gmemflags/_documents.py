@@ -39,7 +39,7 @@ from gmemflags._resolve import Resolution
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule, Stage
 from gmemflags._values import frozen_mapping
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """The version of this library, which documents name."""
 TOOL = f"gmemflags {VERSION}"
 

@@ -41,7 +41,7 @@ LISTED = (
 )
 def test_the_version(argv: list[str]) -> None:
     """It is printed with and without a command."""
-    assert run(*argv) == Run(0, "gmemflags 0.1.0\n", "")
+    assert run(*argv) == Run(0, "gmemflags 0.2.0\n", "")
 
 
 @pytest.mark.parametrize(
