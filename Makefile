@@ -93,6 +93,10 @@ header: $(VENV)/header/.ready ## hold the numbers against a kernel's headers, th
 	ZIG_GLOBAL_CACHE_DIR="$(CURDIR)/.venv/zig" HEADERS="$(HEADERS)" \
 	  $(VENV)/header/bin/python -m pytest --noconftest tests/header.py
 
+.PHONY: kernels
+kernels: $(WHEEL) ## boot Debian's kernels on emulated machines, and test there (long)
+	"$(PYTHON)" -m tests.emulated "$(WHEEL)" $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/dev/.packages ## check the style
 	$(DEV)/python -m ruff format --diff

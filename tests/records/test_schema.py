@@ -33,7 +33,8 @@ def test_it_is_plain_json() -> None:
 def test_no_part_is_left_open(name: str) -> None:
     """Every object is closed, and what depends on other members alone may be left out."""
     content = content_of(SAMPLES[name])
-    for part, fixed in list(_objects(content, "")):
+    alike = {(of, *part): (part, fixed) for part, fixed, of in _objects(content, "")}
+    for part, fixed in alike.values():
         part["another"] = 1.5
         assert not is_valid(content), fixed
         del part["another"]
@@ -50,15 +51,16 @@ _OPERANDS = ("flag", "a", "b", "mask", "all_of", "any_of")
 _OPEN = ("answers", "capabilities", "flags", "profiles", "lacking", "observations", "names")
 
 
-def _objects(part: Any, name: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    # Every object, with the keys that it must have; not what users put into extra.
+def _objects(part: Any, name: str) -> Iterator[tuple[dict[str, Any], list[str], str]]:
+    # Every object, the keys that it must have, and what it is; not what users put into extra.
     if isinstance(part, dict):
         content = cast("dict[str, Any]", part)
         if name not in ("extra", "flag_names"):
-            yield content, [] if name in _OPEN else list(content)
+            what = f"{name} {content.get('kind')}"
+            yield content, [] if name in _OPEN else list(content), what
         for key, inner in content.items():
             yield from _objects(inner, key)
     elif isinstance(part, list):
         items: list[Any] = cast("Any", part)
         for inner in items:
-            yield from _objects(inner, "")
+            yield from _objects(inner, name)
