@@ -74,7 +74,8 @@ def host_row(host: KnownHost) -> tuple[str, ...]:
     for vm_type in host.on_vm:
         lists.setdefault(_listed(host.vm(vm_type)), []).append(str(vm_type))
     vms = "; ".join(f"{what} (type {', '.join(types)})" for what, types in lists.items())
-    return f"`{host.name}`", host.how, _listed(host.system), vms
+    how = f"recorded: {host.source}" if host.recorded else "derived"
+    return f"`{host.name}`", host.kernel, how, _listed(host.system), vms
 
 
 def _listed(backend: FakeBackend) -> str:
@@ -105,7 +106,7 @@ def parts() -> dict[str, str]:
             ("machine", "type", "name"),
             [(m, f"{n:#x}", f"`{name}`") for m, of in types.items() for n, name in of.items()],
         ),
-        "hosts": table(("host", "source", "/dev/kvm", "VMs"), map(host_row, hosts.values())),
+        "hosts": table(("host", "Linux", "how", "/dev/kvm", "VMs"), map(host_row, hosts.values())),
         "pythons": f"CPython {', '.join(pythons)}, on Linux.",
         "raw-calls": table(("built for", "number of ioctl"), _ioctl._NR_IOCTL.items()),  # noqa: SLF001  # shown as it is
         "documents": table(

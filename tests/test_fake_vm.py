@@ -315,7 +315,8 @@ def test_hosts_of_which_something_is_known() -> None:
     assert granted == [
         "linux-6.18-x86_64",
         "linux-6.18-x86_64-confidential",
-        "linux-6.18-aarch64",
+        "linux-7.3-x86_64",
+        "linux-7.3-aarch64",
         "firecracker-secret-free-x86_64",
     ]
 

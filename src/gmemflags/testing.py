@@ -9,7 +9,7 @@ hosts of ``gmemflags show --host``, by name.
 >>> backend = FakeBackend({"GUEST_MEMFD": 1, 244: 0x3})  # by name or by number
 >>> hex(query(backend).mask), backend.asked
 ('0x3', [231, 233, 234, 235, 244])
->>> str(query(hosts["linux-6.18-aarch64"].vm()).flags)
+>>> str(query(hosts["linux-7.3-aarch64"].vm()).flags)
 'MMAP|INIT_SHARED'
 """
 
@@ -328,30 +328,34 @@ _SNP_TDX = (
     " (type 5)"
 )
 _RECORDED = "Linux 6.18.44 (x86_64) with a real /dev/kvm that makes default VMs only"
-_BEFORE = f"the kernel before {_COMMIT_MEMORY2} and {_COMMIT_GUEST_MEMFD}"
-_PRIVATE = f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}"
-_NO_RISCV = f"{uapi.COMMIT_FLAGS}: riscv builds no guest_memfd; {_COMMIT_MEMORY2}"
+_BOOTED = "Debian's kernel on an emulated machine: make kernels ARGS="
+_PRIVATE = f"{_COMMIT_GUEST_MEMFD}; {_COMMIT_PRIVATE}; {_COMMIT_MEMORY2}"
 
 _Answers = tuple[int, ...]
 # USER_MEMORY2, MEMORY_ATTRIBUTES, GUEST_MEMFD, VM_TYPES, GUEST_MEMFD_FLAGS, Firecracker's USERFAULT
 _NUMBERS = 231, 233, 234, 235, 244, 245
-_V6_7 = 0, 0, 0, 0, 0
+_V6_1 = 0, 0, 0, 0, 0
 _V6_8 = 1, 8, 1, 0b11, 0
+_V6_12 = 1, 8, 1, 1, 0
+_V6_12_VMS: dict[int, _Answers] = {0: (1, 0, 0, 1, 0)}
 _V6_18 = 1, 0, 1, 1, 3
 _CC = 1, 8, 1, 0b11_0011, 3
 _CC_VM = 1, 8, 1, 0b11_0011, 1
 _CC_VMS: dict[int, _Answers] = {0: (1, 0, 1, 0b11_0011, 3), 1: _CC_VM, 4: _CC_VM, 5: _CC_VM}
+_V7_3 = 1, 8, 1, 1, 3
 _ARM64 = 1, 0, 1, 0, 3
 _RISCV64 = 1, 0, 0, 0, 0
 _FREE = 1, 0, 1, 1, 0xF, 1
 # Name, whether it was recorded, source, kernel, machine, answers of /dev/kvm, those by VM type.
 _HOSTS: tuple[tuple[str, bool, str, str, str, _Answers, dict[int, _Answers]], ...] = (
-    ("linux-6.7-x86_64", False, _BEFORE, "6.7", "x86_64", _V6_7, {0: _V6_7}),
+    ("linux-6.1-x86_64", True, f"{_BOOTED}x86_64-6.1", "6.1.0", "x86_64", _V6_1, {0: _V6_1}),
     ("linux-6.8-x86_64", False, _PRIVATE, "6.8", "x86_64", _V6_8, {0: (1, 0, 0, 3, 0), 1: _V6_8}),
+    ("linux-6.12-x86_64", True, f"{_BOOTED}x86_64-6.12", "6.12.117", "x86_64", _V6_12, _V6_12_VMS),
     ("linux-6.18-x86_64", True, _RECORDED, "6.18.44", "x86_64", _V6_18, {0: _V6_18}),
     ("linux-6.18-x86_64-confidential", False, _SNP_TDX, "6.18", "x86_64", _CC, _CC_VMS),
-    ("linux-6.18-aarch64", False, uapi.COMMIT_ARM64, "6.18", "aarch64", _ARM64, {0: _ARM64}),
-    ("linux-6.18-riscv64", False, _NO_RISCV, "6.18", "riscv64", _RISCV64, {0: _RISCV64}),
+    ("linux-7.3-x86_64", True, f"{_BOOTED}x86_64", "7.3.4", "x86_64", _V7_3, {0: _V6_18}),
+    ("linux-7.3-aarch64", True, f"{_BOOTED}aarch64", "7.3.4", "aarch64", _ARM64, {0: _ARM64}),
+    ("linux-7.2-riscv64", True, f"{_BOOTED}riscv64", "7.2.13", "riscv64", _RISCV64, {0: _RISCV64}),
     ("firecracker-secret-free-x86_64", False, _FIRECRACKER, "6.18", "x86_64", _FREE, {0: _FREE}),
 )
 

@@ -101,7 +101,7 @@ GOLDENS: dict[str, list[str]] = {
     "show-pool": ["show", "pool.jsonl"],
     "check-granted": ["check", "MMAP", "--prefer", "INIT_SHARED", "--host", "linux-6.18-x86_64"],
     "check-refused": ["check", "--profile", "fully-shared", *_CONFIDENTIAL],
-    "check-no-guest-memfd": ["check", "--profile", "private", "--host", "linux-6.7-x86_64"],
+    "check-no-guest-memfd": ["check", "--profile", "private", "--host", "linux-6.1-x86_64"],
     "check-pool": ["check", "--profile", "fully-shared", "pool.jsonl"],
     "check-list": ["check", "MMAP|INIT_SHARED", "--list", "pool.jsonl"],
     "baseline": ["baseline", "pool.jsonl"],

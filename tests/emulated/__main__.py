@@ -23,7 +23,8 @@ from zipfile import ZipFile
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PLACE, RESULTS = Path(".venv/kernels"), Path("build/kernels")
-# The guest's own Python and what the tests import.
+STABLE = "trixie"
+# The guest's own Python, of STABLE, and what the tests import.
 USERLAND = (
     "base-files",
     "kmod",
@@ -46,7 +47,7 @@ class Machine:
 
     Args:
         arch: Debian's name of the architecture.
-        suite: Where the kernel is from; "newest" is the newest of all suites.
+        suites: Where the kernel is from: the newest of these.
         kernel: The package of the kernel.
         qemu: The emulator and its arguments.
         console: The kernel's name of the serial console.
@@ -54,7 +55,7 @@ class Machine:
     """
 
     arch: str
-    suite: str
+    suites: tuple[str, ...]
     kernel: str
     qemu: tuple[str, ...]
     console: str
@@ -70,14 +71,14 @@ _ARM = (
     "max,pauth-impdef=on",
 )
 _RISCV = "qemu-system-riscv64", "-machine", "virt", "-cpu", "rv64,h=true"
+_NEWEST = "trixie-backports", "sid"
 MACHINES = {
-    "linux-6.1-x86_64": Machine("amd64", "bookworm", "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
-    "linux-6.12-x86_64": Machine("amd64", "trixie", "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
-    "newest-x86_64": Machine("amd64", "newest", "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
-    "linux-6.12-aarch64": Machine("arm64", "trixie", "linux-image-arm64", _ARM, "ttyAMA0"),
-    "newest-aarch64": Machine("arm64", "newest", "linux-image-arm64", _ARM, "ttyAMA0"),
-    "newest-aarch64-16k": Machine("arm64", "newest", "linux-image-arm64-16k", _ARM, "ttyAMA0"),
-    "newest-riscv64": Machine("riscv64", "newest", "linux-image-riscv64", _RISCV, "ttyS0", "kvm"),
+    "x86_64-6.1": Machine("amd64", ("bookworm",), "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
+    "x86_64-6.12": Machine("amd64", (STABLE,), "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
+    "x86_64": Machine("amd64", _NEWEST, "linux-image-amd64", _X86, "ttyS0", "kvm-amd"),
+    "aarch64": Machine("arm64", _NEWEST, "linux-image-arm64", _ARM, "ttyAMA0"),
+    "aarch64-16k": Machine("arm64", _NEWEST, "linux-image-arm64-16k", _ARM, "ttyAMA0"),
+    "riscv64": Machine("riscv64", _NEWEST, "linux-image-riscv64", _RISCV, "ttyS0", "kvm"),
 }
 
 
@@ -92,7 +93,7 @@ def main(wheel: Path, names: Sequence[str]) -> int:
 
 def boot(name: str, machine: Machine, wheel: Path) -> bool:
     """Run `guest.py` as the first process of ``machine``; keep its log and its records."""
-    packages = fetch(machine, PLACE / f"{machine.arch}-{machine.suite}" / machine.kernel)
+    packages = fetch(machine, PLACE / name)
     root = PLACE / "roots" / name
     unpack(packages, root)
     kernel = next(root.glob("**/vmlinuz*")).rename(root.with_suffix(".vmlinuz"))
@@ -112,12 +113,19 @@ def boot(name: str, machine: Machine, wheel: Path) -> bool:
         for part in newc(root):
             out.write(part)
     rmtree(root)
-    arguments = ["panic=-1", "loglevel=2", f"console={machine.console}", f"hostname={name}"]
+    arguments = [
+        "panic=-1",
+        "loglevel=2",
+        f"console={machine.console}",
+        f"hostname=emulated-{name}",
+    ]
     arguments.append(f"KVM_MODULE={machine.module}")  # what the kernel does not know is for init
     command = [*machine.qemu, "-m", "2G", "-nographic", "-no-reboot", "-net", "none"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(arguments)]
     log = RESULTS / f"{name}.log"
-    print(f"{name}: {machine.kernel} of {machine.suite}, booting; see {log}", flush=True)
+    print(
+        f"{name}: {machine.kernel} of Debian's {machine.suites[0]}, booting; see {log}", flush=True
+    )
     with log.open("wb") as out, suppress(subprocess.TimeoutExpired):
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, timeout=SECONDS, check=False)
     lines = log.read_text("utf-8", "replace").splitlines()
@@ -132,17 +140,17 @@ def boot(name: str, machine: Machine, wheel: Path) -> bool:
 
 def fetch(machine: Machine, place: Path) -> list[Path]:
     """Debian's packages of userland and kernel, with all that they depend on."""
-    newest = machine.suite == "newest"
-    suites = ["trixie", "trixie-backports", "sid"] if newest else [machine.suite]
     for directory in ("lists/partial", "archives/partial"):
         (place / directory).mkdir(parents=True, exist_ok=True)
     (place / "status").touch()
     # A mirror that stood still is good enough.
     line = f"deb [signed-by={KEYS} check-valid-until=no] {MIRROR} {{}} main\n"
-    (place / "sources.list").write_text("".join(map(line.format, suites)))
-    # Userland of the first suite; the kernel is the newest of all.
-    others = suites[1:]
-    pins = [("*", other, 100) for other in others] + [("linux-*", other, 600) for other in others]
+    (place / "sources.list").write_text("".join(map(line.format, {STABLE, *machine.suites})))
+    pins = [
+        ("*", STABLE, 500),
+        *(("linux-*", suite, 600) for suite in machine.suites),
+        ("*", "*", 100),
+    ]
     (place / "preferences").write_text(
         "".join(f"Package: {p}\nPin: release n={n}\nPin-Priority: {i}\n\n" for p, n, i in pins)
     )
