@@ -200,7 +200,7 @@ class _Pool:
         self.answerable &= support.answerable
         if self.wide:
             flags = support.answers.get(_FLAGS)
-            self.wide = flags is not None and read_long(flags)[1] == 64
+            self.wide = flags is not None and read_long(flags)[1]
         if not self.others.items() <= support.answers.items():
             here = _others(support)
             self.others = {

@@ -16,7 +16,7 @@ Merged(mask=2147483648, answerable=4294967295, hi_only=0)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import KEEP, Enum, EnumType, IntFlag, auto
+from enum import KEEP, Enum, EnumType, IntFlag
 from errno import errorcode
 from functools import lru_cache
 from typing import Any, NamedTuple, Self, cast
@@ -89,14 +89,14 @@ def union(masks: Iterable[int]) -> int:
     return mask
 
 
-def read_long(raw: int) -> tuple[int, int]:
+def read_long(raw: int) -> tuple[int, bool]:
     """Say what the C long that KVM_CHECK_EXTENSION returned means.
 
     A long in [-2**31, -4096] is a word that was sign-extended: read as a mask it would claim bits
     63:32 all at once.
 
     Returns:
-        The value and its width: 32 for a word, 64 for a mask.
+        The value, and whether it has 64 bits: else it is a word.
 
     Raises:
         InvalidMaskError: ``raw`` is not a C long, or looks like an errno, as a long in [-4095, -1]
@@ -105,15 +105,15 @@ def read_long(raw: int) -> tuple[int, int]:
     if type(raw) is not int or not -(1 << 63) <= raw < 1 << 63:
         raise InvalidMaskError(safe_repr(raw), "a C long: an int in [-2**63, 2**63) is needed")
     if 0 <= raw < _ERRNO_IMAGE:
-        return raw, 32
+        return raw, False
     if raw > WORD:
-        return raw, 64
+        return raw, True
     if raw >= -_MAX_ERRNO:
         number = -raw & WORD  # the same for the long and for its image
         name = errorcode.get(number, f"errno {number}")
-        value = f"{raw if raw < 0 else hex(raw)} (-{name})"
+        value = f"{raw if raw < 0 else hex(raw)} (-{name})"  # pragma: no mutate  # it is not 0
         raise InvalidMaskError(value, "an answer: it is an error number, not flags")
-    return (raw & WORD, 32) if raw >= -(1 << 31) else (raw & MASK, 64)
+    return (raw & WORD, False) if raw >= -(1 << 31) else (raw & MASK, True)
 
 
 class Merged(NamedTuple):
@@ -148,15 +148,16 @@ def merge(flags: int | None, flags_hi: int | None = None) -> Merged:
     >>> hex(merge(0x3, 0x1).mask), hex(merge(0x3).answerable)
     ('0x100000003', '0xffffffff')
     """
-    mask = answerable = hi_only = width = 0
+    mask = answerable = hi_only = 0
+    wide = False
     if flags is not None:
-        mask, width = read_long(flags)
-        answerable = MASK if width == 64 else WORD
+        mask, wide = read_long(flags)
+        answerable = MASK if wide else WORD
     if flags_hi is not None:
-        high, high_width = read_long(flags_hi)
-        if high_width == 64:
+        high, too_wide = read_long(flags_hi)
+        if too_wide:
             raise InvalidMaskError(f"{high:#x}", "an answer to FLAGS_HI: it is wider than 32 bits")
-        if width == 64:
+        if wide:
             hi_only = high << 32 & ~mask
         else:
             mask |= high << 32
@@ -212,6 +213,7 @@ def _bit_names(kind: type[Enum]) -> Mapping[int, str]:
     return names
 
 
+_ONE_BIT = frozenset(bits(MASK))
 _OPERATORS = ("__invert__", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__")
 
 
@@ -243,12 +245,10 @@ class FlagWordType(EnumType):
 
 def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, str]:
     found: dict[int, str] = {}
-    members = cast("Mapping[str, FlagWord]", kind.__members__)
-    for name, member in members.items():
-        given = raw.get(name)
-        value = member.value if isinstance(given, auto) else given
+    for name in kind.__members__:
+        value = raw.get(name)
         what = f"{quote(kind.__name__)}.{quote(name)} = {safe_repr(value)}"
-        if type(value) is not int or not 0 < value <= MASK or value & (value - 1):
+        if type(value) is not int or value not in _ONE_BIT:
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
@@ -293,16 +293,13 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
         return type(self)(self._value_ ^ MASK)
 
     def __or__(self, other: int) -> Self:
-        kind = type(self)
-        return kind(self._value_ | (other if type(other) is kind else _operand(kind, other)))
+        return type(self)(self._value_ | _operand(type(self), other))
 
     def __and__(self, other: int) -> Self:
-        kind = type(self)
-        return kind(self._value_ & (other if type(other) is kind else _operand(kind, other)))
+        return type(self)(self._value_ & _operand(type(self), other))
 
     def __xor__(self, other: int) -> Self:
-        kind = type(self)
-        return kind(self._value_ ^ (other if type(other) is kind else _operand(kind, other)))
+        return type(self)(self._value_ ^ _operand(type(self), other))
 
     def __ror__(self, other: int) -> Self:  # type: ignore[mutable-override]  # typeshed aliases them
         return self.__or__(other)
@@ -332,7 +329,7 @@ def _unpickled(kind: type[FlagWord], value: int, names: Mapping[int, str]) -> Fl
 
 def _operand(kind: FlagWordType, other: int) -> int:
     # The other side of an operator, unless it is a flag that has another name in this class.
-    if type(other) is not int:
+    if type(other) is not kind:  # pragma: no mutate  # a shortcut: names are those of the class
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:
                 raise InvalidMaskError(
@@ -359,5 +356,6 @@ def mask_text(mask: int, names: Mapping[int, str]) -> str:
 
 def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
     """Make a flag class called ``name`` from ``members``, bit by name, as a class body does."""
-    made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
+    functional: Any = FlagWord
+    made: type[FlagWord] = functional(name, dict(members))
     return made
