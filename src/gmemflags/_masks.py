@@ -329,7 +329,7 @@ def _unpickled(kind: type[FlagWord], value: int, names: Mapping[int, str]) -> Fl
 
 def _operand(kind: FlagWordType, other: int) -> int:
     # The other side of an operator, unless it is a flag that has another name in this class.
-    if type(other) is not kind:  # pragma: no mutate  # a shortcut: names are those of the class
+    if not isinstance(other, kind):  # pragma: no mutate  # a shortcut: names are those of the class
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:
                 raise InvalidMaskError(
