@@ -143,13 +143,16 @@ release: $(VENV)/test/.ready .venv/build/.packages ## check what would be publis
 	PIP='$(PIP)' $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
 
 .PHONY: requirements
-requirements: ## pin requirements/*.in anew; the oldest PYTHON finds what all can take
+requirements: ## pin requirements/*.in anew, with hashes; the oldest PYTHON finds what all can take
 	set -e; for name in dev build test run bench header mutate; do \
 	  rm -rf .venv/pins; "$(PYTHON)" -m venv --without-pip .venv/pins; \
 	  $(PIP) --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
 	  $(PIP) --python .venv/pins/bin/python freeze | \
-	    sed 's/^python-sat==.*/&; python_version < "3.15"/' >requirements/$$name.txt; \
-	  also='-c requirements/dev.txt'; \
+	    sed 's/^python-sat==.*/&; python_version < "3.15"/' >.venv/$$name.pins; \
+	  $(PIP) --python .venv/pins/bin/python install -q uv; \
+	  .venv/pins/bin/uv pip compile -q --no-deps --universal --no-header --no-annotate \
+	    --python-version 3.11 --generate-hashes .venv/$$name.pins -o requirements/$$name.txt; \
+	  also='-c .venv/dev.pins'; \
 	done
 
 .PHONY: machine version
@@ -165,7 +168,7 @@ clean: ## remove what these targets made
 .venv/%/.packages: $(wildcard requirements/*.txt)
 	rm -rf $(@D)
 	"$(PYTHON)" -m venv --without-pip $(@D)
-	$(PIP) --python $(@D)/bin/python install -q -r requirements/$(notdir $*).txt
+	$(PIP) --python $(@D)/bin/python install -q --require-hashes -r requirements/$(notdir $*).txt
 	touch $@
 
 .venv/%/.ready: .venv/%/.packages .venv/place $(WHEEL)
