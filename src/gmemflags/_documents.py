@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
@@ -160,12 +160,16 @@ def _integer(most: int) -> Form:
     )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _seconds(text: str) -> int:
     return int(made(datetime.fromisoformat, text).timestamp())
 
 
 def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    # Not fromtimestamp: where a time_t has 32 bits, that ends in 2038.
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 _hex = partial(int, base=16)

@@ -142,7 +142,7 @@ def test_what_is_written_is_read_back(vm: Vm, both: int) -> None:
 def test_without_mmap_nothing_can_be_mapped(vm: Vm, both: int) -> None:
     """ENODEV, and the advice of the resolution had said so."""
     del both
-    resolution = negotiate(query(vm), Request(required=F.INIT_SHARED, until=Stage.BIND))
+    resolution = negotiate(query(vm), Request(required=F.INIT_SHARED, until=Stage.CREATE))
     file = vm.create_guest_memfd(PAGE, resolution)
     try:
         with pytest.raises(OSError, match=f"Errno {errno.ENODEV}"):

@@ -81,7 +81,11 @@ def test_both_rules_for_access_are_confirmed_and_one_is_learned(report: ProbeRep
     """Of what cannot be mapped nothing is learned; there is no rule at creation or binding."""
     if report.support.mask != BOTH:
         pytest.skip("this VM lists other flags than those of Linux 6.18")
-    assert {one.state for one in report.checked_rules} == {RuleState.CONFIRMED}
+    # On arm64, INIT_SHARED without MMAP cannot be bound, so the rule that needs MMAP stays open.
+    states = {RuleState.CONFIRMED, RuleState.OPEN}
+    if report.support.host.machine == "x86_64":
+        states = {RuleState.CONFIRMED}
+    assert {one.state for one in report.checked_rules} == states
     assert [one.rule for one in report.checked_rules if one.rule.stage is Stage.ACCESS] == [
         rule for rule in MAINLINE.rules if rule.stage is Stage.ACCESS and not rule.hosts.machines
     ]
