@@ -136,8 +136,9 @@ build: .venv/build/.packages ## write sdist and wheel to dist
 	.venv/build/bin/python -m build --no-isolation
 
 .PHONY: release
-release: $(VENV)/test/.ready .venv/build/.packages ## check what would be published, with all dependencies
-	PIP='$(PIP)' $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
+release: $(VENV)/release/.packages .venv/build/.packages ## check what would be published
+	PIP='$(PIP)' $(VENV)/release/bin/python -m pytest --noconftest -o faulthandler_timeout=0 \
+	  tests/release.py $(ARGS)
 
 .PHONY: requirements
 requirements: $(VENV)/release/.packages ## pin requirements/*.in; newest versions with ARGS=--upgrade
