@@ -2,8 +2,9 @@
 #
 #     make test PYTHON=python3.13 ARGS="-k masks -x"
 #
-# An environment is a directory .venv/<version of Python>/<name> with the pinned packages of
-# requirements/<name>.txt and the wheel built from src. Nothing is ever imported from src itself.
+# An environment is a directory .venv/<version of Python>/<name> with the packages of
+# requirements/<name>.txt, pinned by version and hash, and the wheel built from src. Nothing is ever
+# imported from src itself.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -139,20 +140,17 @@ build: .venv/build/.packages ## write sdist and wheel to dist
 	.venv/build/bin/python -m build --no-isolation
 
 .PHONY: release
-release: $(VENV)/test/.ready .venv/build/.packages ## check what would be published, with all dependencies
-	PIP='$(PIP)' $(TEST)/python -m pytest -o faulthandler_timeout=0 tests/release.py
+release: $(VENV)/release/.packages .venv/build/.packages ## check what would be published
+	PIP='$(PIP)' $(VENV)/release/bin/python -m pytest --noconftest -o faulthandler_timeout=0 \
+	  tests/release.py $(ARGS)
 
 .PHONY: requirements
-requirements: ## pin requirements/*.in anew, with hashes; the oldest PYTHON finds what all can take
-	set -e; for name in dev build test run bench header mutate; do \
-	  rm -rf .venv/pins; "$(PYTHON)" -m venv --without-pip .venv/pins; \
-	  $(PIP) --python .venv/pins/bin/python install -q -r requirements/$$name.in $$also; \
-	  $(PIP) --python .venv/pins/bin/python freeze | \
-	    sed 's/^python-sat==.*/&; python_version < "3.15"/' >.venv/$$name.pins; \
-	  $(PIP) --python .venv/pins/bin/python install -q uv; \
-	  .venv/pins/bin/uv pip compile -q --no-deps --universal --no-header --no-annotate \
-	    --python-version 3.11 --generate-hashes .venv/$$name.pins -o requirements/$$name.txt; \
-	  also='-c .venv/dev.pins'; \
+requirements: $(VENV)/release/.packages ## pin requirements/*.in; newest versions with ARGS=--upgrade
+	set -e; for name in dev build test run bench header mutate release; do \
+	  $(VENV)/release/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
+	    --generate-hashes --no-annotate --no-header $(ARGS) $$also \
+	    requirements/$$name.in -o requirements/$$name.txt; \
+	  also='-c requirements/dev.txt'; \
 	done
 
 .PHONY: machine version

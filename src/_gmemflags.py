@@ -14,12 +14,12 @@ def leave_ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def main() -> int:
-    """Run the command line of the process; return the exit status."""
+def main() -> None:
+    """Run the command line of the process and end it; zipapp would drop a returned status."""
     leave_ctrl_c()
     from gmemflags.__main__ import main as run  # noqa: PLC0415  # after the line above
 
-    return run()
+    raise SystemExit(run())
 
 
 if sys.orig_argv[1:3] == ["-m", "gmemflags"]:

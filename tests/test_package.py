@@ -2,11 +2,14 @@
 
 import ast
 import inspect
+import pydoc
+import re
 import subprocess
 import sys
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from rlcompleter import Completer
 from types import ModuleType
 
 import pytest
@@ -73,6 +76,22 @@ def test_dir_shows_the_public_names(module: ModuleType) -> None:
     submodules = [name for name in shown if isinstance(getattr(module, name), ModuleType)]
     assert shown == sorted({*module.__all__, *submodules})
     assert {getattr(module, name) for name in submodules} <= {*MODULES}
+
+
+@modules
+def test_help_and_completion_show_the_public_names(module: ModuleType) -> None:
+    """``help(module)`` describes each, and the Python prompt completes it."""
+    shown = pydoc.plain(pydoc.render_doc(module))
+    completed = [name.rstrip("()") for name in Completer({"it": module}).attr_matches("it.")]
+    for name in module.__all__:
+        assert re.search(rf"\b{name}\b", shown), name
+        assert f"it.{name}" in completed
+
+
+def test_completion_of_a_flag() -> None:
+    """The Python prompt knows the flags."""
+    completer = Completer({"F": gmemflags.GuestMemfdFlag})
+    assert completer.attr_matches("F.MM") == ["F.MMAP"]
 
 
 @names

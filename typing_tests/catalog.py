@@ -41,6 +41,7 @@ def catalogs() -> None:
     assert_type(FIRECRACKER_SECRET_FREE, Catalog)
     assert_type(MAINLINE.name, str)
     assert_type(MAINLINE.flags, type[FlagWord])
+    assert_type(MAINLINE.flags["MMAP"], FlagWord)
     assert_type(MAINLINE.capabilities, Mapping[str, int | None])
     assert_type(MAINLINE.capabilities[Capability.GUEST_MEMFD_FLAGS], int | None)
     assert_type(MAINLINE.rules, tuple[Rule, ...])
@@ -137,6 +138,7 @@ def mistakes() -> None:
     Requires(1, "x", source="")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Request(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # keywords only
     Request(required="MMAP")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert MAINLINE.flags.MMAP  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # it is F.MMAP
     Request(until="bind")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     MAINLINE.name = "mine"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     Catalog("a tree", F.MMAP, {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -24,4 +24,4 @@ def parser() -> ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(_gmemflags.main())
+    _gmemflags.main()

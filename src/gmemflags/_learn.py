@@ -114,7 +114,9 @@ def _observations(observations: Mapping[int, Observation]) -> Mapping[int, Obser
     )
 
 
-@frozen(kw_only=True, getstate_setstate=False, repr=False)
+# No slots: in their place attrs would write a __getattr__ without a module, and help() of Python
+# 3.13.0 fails on it.
+@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False)
 class ProbeReport(ShowsFields):
     """What one kernel did with each mask that was tried, and what follows from that.
 

@@ -258,8 +258,9 @@ def test_ctrl_c_ends_the_process(
     kept = signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(sys, "argv", ["gmemflags", "-V"])
     try:
-        with redirect_stdout(io.StringIO()):
-            assert _gmemflags.main() == 0
+        with redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as end:
+            _gmemflags.main()
+        assert end.value.code == 0
         assert signal.getsignal(signal.SIGINT) is after
     finally:
         signal.signal(signal.SIGINT, kept)
