@@ -240,7 +240,7 @@ def load_lines(
     >>> from gmemflags.testing import hosts
     >>> lines = [records.dumps(query(host.vm())) for host in hosts.values()]
     >>> sum(support.mask == 0b11 for support in records.load_lines(lines))
-    3
+    4
     """
     place = f"{name}, line" if name else "line"
     read = _reader_of_lines(catalog)
