@@ -11,7 +11,6 @@ import os
 from argparse import SUPPRESS, Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from importlib import import_module
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -234,10 +233,11 @@ def _source(args: Namespace, out: Output, files: list[str], scope: Scope | None 
 
 def _linux() -> ModuleType:
     try:
-        return import_module("gmemflags.linux")
+        from gmemflags import linux  # noqa: PLC0415  # where ctypes may be missing
     except ImportError as error:
         hint = "use a Python with ctypes; records and --host need none"
         raise CommandError(f"no device can be asked: {error}", hint, Status.NO_ANSWER) from None
+    return linux
 
 
 def _dated(error: GmemFlagsError, name: str) -> GmemFlagsError:
