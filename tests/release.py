@@ -34,6 +34,7 @@ COMMANDS = {
     "--version": 0,
     "show --host linux-6.18-x86_64": 0,
     "check --host linux-6.8-x86_64 MMAP": 1,
+    "show --device /dev/null": 3,
     "schema": 0,
 }
 
