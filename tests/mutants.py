@@ -19,7 +19,7 @@ WORK = ROOT / ".venv" / "mutants"
 # What is mutated, and the tests that have to notice.
 GROUPS = {
     "_masks.py": "tests/test_masks.py tests/test_flagword.py tests/property/test_masks.py"
-    " tests/property/test_merge.py",
+    " tests/property/test_merge.py tests/test_catalog.py tests/test_request.py tests/test_host.py",
     "_solver.py": "tests/test_solver.py tests/property/test_solver.py"
     " tests/property/test_negotiation_proof.py",
     "_rules.py": "tests/test_rules.py",
@@ -49,7 +49,7 @@ timeout_constant = 1.5
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["--hypothesis-profile=mutate"]
 """
-_RESULT = re.compile(r"^ +(gmemflags\.([\w.]+)\.(x\w+)__mutmut_\d+): (.+)$", re.MULTILINE)
+_RESULT = re.compile(r"^ +(gmemflags\.(\w+)\.(x\w+)__mutmut_\d+): (.+)$", re.MULTILINE)
 
 
 def mutate(what: str) -> str:
@@ -81,7 +81,7 @@ def main(groups: list[str]) -> None:
         ends: dict[str, Counter[str]] = {}
         alive: list[str] = []
         for mutant, module, mangled, end in _RESULT.findall(mutate(what)):
-            path = module.replace(".", "/") + (".py" if "." in module else "/__init__.py")
+            path = f"{module}.py"
             ends.setdefault(path, Counter())[end] += 1
             name = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
             if end != "killed" and not (end == "timeout" and name in LOOPS):

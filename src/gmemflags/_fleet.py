@@ -200,7 +200,7 @@ class _Pool:
         self.answerable &= support.answerable
         if self.wide:
             flags = support.answers.get(_FLAGS)
-            self.wide = flags is not None and read_long(flags)[1] == 64
+            self.wide = flags is not None and read_long(flags)[1] == MASK
         if not self.others.items() <= support.answers.items():
             here = _others(support)
             self.others = {
@@ -490,7 +490,7 @@ def _catalog_name(catalog: Catalog) -> str:
 
 def _kind_of_machine(support: Support) -> str | None:
     machine = support.host.machine
-    return None if machine is None else architecture(machine) or machine
+    return architecture(machine) or machine
 
 
 def _type_of(support: Support) -> int | None:

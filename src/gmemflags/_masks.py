@@ -16,7 +16,7 @@ Merged(mask=2147483648, answerable=4294967295, hi_only=0)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import KEEP, Enum, EnumType, IntFlag, auto
+from enum import KEEP, Enum, EnumType, IntFlag
 from errno import errorcode
 from functools import lru_cache
 from typing import Any, NamedTuple, Self, cast
@@ -96,7 +96,7 @@ def read_long(raw: int) -> tuple[int, int]:
     63:32 all at once.
 
     Returns:
-        The value and its width: 32 for a word, 64 for a mask.
+        The value, and the bits that it could have: those of a word, or all of a mask.
 
     Raises:
         InvalidMaskError: ``raw`` is not a C long, or looks like an errno, as a long in [-4095, -1]
@@ -105,15 +105,16 @@ def read_long(raw: int) -> tuple[int, int]:
     if type(raw) is not int or not -(1 << 63) <= raw < 1 << 63:
         raise InvalidMaskError(safe_repr(raw), "a C long: an int in [-2**63, 2**63) is needed")
     if 0 <= raw < _ERRNO_IMAGE:
-        return raw, 32
+        return raw, WORD
     if raw > WORD:
-        return raw, 64
+        return raw, MASK
     if raw >= -_MAX_ERRNO:
         number = -raw & WORD  # the same for the long and for its image
         name = errorcode.get(number, f"errno {number}")
-        value = f"{raw if raw < 0 else hex(raw)} (-{name})"
+        value = f"{raw if raw < _ERRNO_IMAGE else hex(raw)} (-{name})"
         raise InvalidMaskError(value, "an answer: it is an error number, not flags")
-    return (raw & WORD, 32) if raw >= -(1 << 31) else (raw & MASK, 64)
+    width = WORD if raw >= -(1 << 31) else MASK
+    return raw & width, width
 
 
 class Merged(NamedTuple):
@@ -148,15 +149,14 @@ def merge(flags: int | None, flags_hi: int | None = None) -> Merged:
     >>> hex(merge(0x3, 0x1).mask), hex(merge(0x3).answerable)
     ('0x100000003', '0xffffffff')
     """
-    mask = answerable = hi_only = width = 0
+    mask = answerable = hi_only = 0
     if flags is not None:
-        mask, width = read_long(flags)
-        answerable = MASK if width == 64 else WORD
+        mask, answerable = read_long(flags)
     if flags_hi is not None:
-        high, high_width = read_long(flags_hi)
-        if high_width == 64:
+        high, width = read_long(flags_hi)
+        if width == MASK:
             raise InvalidMaskError(f"{high:#x}", "an answer to FLAGS_HI: it is wider than 32 bits")
-        if width == 64:
+        if answerable == MASK:
             hi_only = high << 32 & ~mask
         else:
             mask |= high << 32
@@ -168,12 +168,9 @@ def names_of(flags: object) -> Iterator[tuple[int, str]]:
     """What the enum class of ``flags`` calls each of their bits; nothing for a plain int."""
     if isinstance(flags, Enum) and isinstance(flags, int):
         names = _bit_names(type(flags))
-        rest = int(flags) & MASK  # a plain int: flags would calculate with flags
-        while rest:
-            bit = rest & -rest
+        for bit in bits(int(flags) & MASK):
             if bit in names:
                 yield bit, names[bit]
-            rest ^= bit
 
 
 def bit_called(bit: object, names: Mapping[int, str]) -> int:
@@ -212,6 +209,7 @@ def _bit_names(kind: type[Enum]) -> Mapping[int, str]:
     return names
 
 
+_EACH_BIT = frozenset(bits(MASK))
 _OPERATORS = ("__invert__", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__")
 
 
@@ -237,18 +235,16 @@ class FlagWordType(EnumType):
         made = super().__new__(metacls, name, bases, classdict, **options)
         if cast("Any", made)._boundary_ is not KEEP:
             raise TypeError(f"the boundary of {name}, a FlagWord, must be KEEP")
-        made.bit_names = _checked_names(made, raw)
+        made.bit_names = _checked_names(name, list(made.__members__), raw)
         return made
 
 
-def _checked_names(kind: FlagWordType, raw: Mapping[str, object]) -> dict[int, str]:
+def _checked_names(kind: str, members: Iterable[str], raw: Mapping[str, object]) -> dict[int, str]:
     found: dict[int, str] = {}
-    members = cast("Mapping[str, FlagWord]", kind.__members__)
-    for name, member in members.items():
-        given = raw.get(name)
-        value = member.value if isinstance(given, auto) else given
-        what = f"{quote(kind.__name__)}.{quote(name)} = {safe_repr(value)}"
-        if type(value) is not int or not 0 < value <= MASK or value & (value - 1):
+    for name in members:
+        value = raw.get(name)
+        what = f"{quote(kind)}.{quote(name)} = {safe_repr(value)}"
+        if type(value) is not int or value not in _EACH_BIT:
             raise InvalidMaskError(what, "one bit of 64")
         short = name.removeprefix(PREFIX)
         if value in found:
@@ -294,15 +290,15 @@ class FlagWord(IntFlag, metaclass=FlagWordType, boundary=KEEP):
 
     def __or__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ | (other if type(other) is kind else _operand(kind, other)))
+        return kind(self._value_ | _operand(kind, other))
 
     def __and__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ & (other if type(other) is kind else _operand(kind, other)))
+        return kind(self._value_ & _operand(kind, other))
 
     def __xor__(self, other: int) -> Self:
         kind = type(self)
-        return kind(self._value_ ^ (other if type(other) is kind else _operand(kind, other)))
+        return kind(self._value_ ^ _operand(kind, other))
 
     def __ror__(self, other: int) -> Self:  # type: ignore[mutable-override]  # typeshed aliases them
         return self.__or__(other)
@@ -330,9 +326,9 @@ def _unpickled(kind: type[FlagWord], value: int, names: Mapping[int, str]) -> Fl
     return kind(value)
 
 
-def _operand(kind: FlagWordType, other: int) -> int:
+def _operand(kind: type[FlagWord], other: int) -> int:
     # The other side of an operator, unless it is a flag that has another name in this class.
-    if type(other) is not int:
+    if type(other) is not kind:  # pragma: no mutate  # only a shortcut: the names are the same
         for bit, name in names_of(other):
             if kind.bit_names.get(bit) != name:
                 raise InvalidMaskError(
@@ -359,5 +355,6 @@ def mask_text(mask: int, names: Mapping[int, str]) -> str:
 
 def flag_class(name: str, members: Mapping[str, int]) -> type[FlagWord]:
     """Make a flag class called ``name`` from ``members``, bit by name, as a class body does."""
-    made: type[FlagWord] = cast("Any", FlagWord)(name, dict(members))
+    make: Any = FlagWord  # type checkers take the call for one with a value
+    made: type[FlagWord] = make(name, dict(members))
     return made
