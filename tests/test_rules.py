@@ -522,6 +522,18 @@ LEFT: list[tuple[Hosts, str | None, int | None, list[dict[str, Any]]]] = [
     (Hosts(machines=["i386", "amd64"]), "x86_64", 4, [{"except_vm_types": (4,)}]),
     (Hosts(machines=["amd64"], vm_types=[4, 5]), "x86_64", 4, [{"vm_types": (5,)}]),
     (Hosts(machines=["amd64"], vm_types=[4]), "x86_64", 4, []),
+    (
+        Hosts(machines=["amd64", "arm64"]),
+        "i386",
+        4,
+        [{"machines": ("arm64",)}, {"machines": ("amd64",), "except_vm_types": (4,)}],
+    ),
+    (
+        Hosts(machines=["arm64", "amd64"], vm_types=[4, 5]),
+        "x86_64",
+        4,
+        [{"machines": ("arm64",)}, {"machines": ("amd64",), "vm_types": (5,)}],
+    ),
     *((Hosts(vm_types=[4]), machine, 4, [UNCHANGED]) for machine in (None, "", "toaster")),
     (Hosts(vm_types=[4]), "x86_64", None, [UNCHANGED]),
 ]
@@ -531,7 +543,7 @@ LEFT: list[tuple[Hosts, str | None, int | None, list[dict[str, Any]]]] = [
 def test_hosts_that_are_left(
     hosts: Hosts, machine: str | None, vm_type: int | None, left: list[dict[str, Any]]
 ) -> None:
-    """By the names that were given; all of them where one does not know which to leave out."""
+    """No host twice, by the names that were given; all where it is not known which to leave out."""
     assert elsewhere(hosts, machine, vm_type) == [evolve(hosts, **part) for part in left]
 
 
