@@ -211,7 +211,7 @@ def core(
     def minimum(required: int, clauses: Sequence[Clause], items: list[_Item]) -> list[_Item]:
         nonlocal minimal
         try:
-            known = _with((_literals(required, may), []), [(0, clauses)], budget)
+            known = _with((_literals(required, may), [*clauses]), [], budget)
         except OutOfSteps:
             minimal = False
             return items
