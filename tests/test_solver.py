@@ -135,6 +135,15 @@ def test_an_earlier_group_counts_more_than_all_later_ones(groups: list[int], exp
     assert best(0, 15, [clause(1, absent(2))], groups) == expected
 
 
+def test_a_group_that_only_a_search_rules_out() -> None:
+    """No clause alone says so: A needs B or C, and either needs D and its absence."""
+    clauses = [clause(1, any_of=(2, 4)), clause(6, 8), clause(6, absent(8))]
+    apart = [clause(bit, literals) for bit in (2, 4) for literals in (8, absent(8))]
+    for each in (clauses, [clauses[0], *apart]):
+        assert best(0, 31, each, [1]) == 0
+        assert best(0, 31, each, [1, 16]) == 16
+
+
 def test_what_must_be_and_may_not_be() -> None:
     """No mask has a bit that it may not have."""
     assert best(3, 1) is None
@@ -340,9 +349,9 @@ STEPS_OF: dict[str, tuple[Callable[[Budget], object], object, int]] = {
     "more bits": (lambda left: solve(0, MASK, wheel(31, 13), (), left), 0x6494BBA, 60_808),
     "any mask": (lambda left: possible(0, MASK, wheel(31, 13), left), True, 786),
     "groups": (
-        lambda left: solve(0, MASK, wheel(24), [3, 7, 1 << 40, 3 << 41], left),
-        0x700_0044_5557,
-        7_989,
+        lambda left: solve(1, MASK, wheel(24), [1, 3, 7, 3 << 41, *BITS[:8]], left),
+        0x600_0023_22FF,
+        2_643,
     ),
     "whole groups": (lambda left: len(whole_groups(1, [3, 6, 12, 3 << 40], MASK, left)), 5, 10),
     "a conflict": (

@@ -326,7 +326,7 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
     return found
 
 
-def _union(masks: Iterable[int], mask: int = 0) -> int:
+def _union(masks: Iterable[int], mask: int) -> int:
     for other in masks:
         mask |= other
     return mask
