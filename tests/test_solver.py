@@ -326,6 +326,18 @@ def test_alternatives_of_several_bits_are_steps_too() -> None:
     assert steps_of_solving(1, MASK, [wide]) >= 60
 
 
+@pytest.mark.parametrize(
+    ("alternatives", "needed"), [((2, 4), 2), ((2, 24), 3), ((6, 24), 4)], ids=str
+)
+def test_a_bit_that_cannot_have_what_it_requires_is_left_out_at_once(
+    alternatives: tuple[int, ...], needed: int
+) -> None:
+    """So the other alternative of the second clause is forced, and nothing is tried."""
+    clauses = [clause(1, any_of=alternatives), one_of(1, 32)]
+    assert best(0, MASK ^ 14, clauses) == 32
+    assert steps_of_solving(0, MASK ^ 14, clauses) == needed
+
+
 def wheel(bits: int, *more: int) -> list[Clause]:
     """14 clauses on the bits of a wheel, with alternatives of two, three and some more bits."""
 

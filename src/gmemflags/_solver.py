@@ -264,7 +264,7 @@ def _propagate(  # noqa: C901, PLR0912  # the innermost loop: calls would double
             if many:
                 budget.spend(len(many))
             if when & known:
-                if every & ~known:
+                if every:
                     known |= every
                     false |= _negated(every)
                     if known & false:
