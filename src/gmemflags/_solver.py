@@ -317,7 +317,7 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
         return mask
     budget.spend(len(demands))
     useful = [_union(many, one) & ~known for one, many in demands]
-    if spare < len(demands) and _packing(mask, demands, useful) > spare:
+    if _packing(mask, demands, useful) > spare:
         return None
     bit = _most_common(useful)
     found = _search(_propagate(known | bit, clauses, budget), limit, budget)
