@@ -19,7 +19,8 @@ WORK = ROOT / ".venv" / "mutants"
 # What is mutated, and the tests that have to notice.
 GROUPS = {
     "_masks.py": "tests/test_masks.py tests/test_flagword.py tests/property/test_masks.py"
-    " tests/property/test_merge.py tests/test_catalog.py tests/test_format.py tests/test_rules.py",
+    " tests/property/test_merge.py tests/test_catalog.py tests/test_format.py tests/test_rules.py"
+    " tests/test_request.py tests/test_host.py",
     "_solver.py": "tests/test_solver.py tests/property/test_solver.py"
     " tests/property/test_negotiation_proof.py",
     "_rules.py": "tests/test_rules.py",

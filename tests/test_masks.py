@@ -8,6 +8,7 @@ from typing import Self
 import pytest
 
 from gmemflags import GuestMemfdFlag, InvalidMaskError, Merged, bits, merge, u64
+from gmemflags._masks import union
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 WORD = 0xFFFF_FFFF
@@ -97,6 +98,12 @@ def test_bits_come_lowest_first_named_or_not() -> None:
     """Bit 0 has a name and bits 6 and 63 have none; all three are bits."""
     assert bits(1 << 63 | 0x41) == (1, 0x40, 1 << 63)
     assert bits(0) == ()
+
+
+def test_the_union_has_the_bits_of_all() -> None:
+    """Of no masks it is no bit."""
+    assert union([]) == 0
+    assert union(iter([2, 1 << 63, 6])) == 1 << 63 | 6
 
 
 @pytest.mark.parametrize("value", [True, -1, 1 << 64])

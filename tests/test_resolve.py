@@ -113,6 +113,7 @@ def test_a_refusal_has_no_mask(refusal: Resolution, use: str) -> None:
     with pytest.raises(NegotiationError) as caught:
         USES[use](refusal)
     assert caught.value.resolution == refusal
+    assert caught.value.args == (refusal,)
     assert str(caught.value) == str(refusal)
     again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # our own bytes
     assert again.resolution == refusal
@@ -125,6 +126,24 @@ def test_negotiate_returns_a_yes() -> None:
     assert answer == resolve(host(), request)
     assert (answer.mask, type(answer.mask)) == (0xC, int)
     assert (answer.flags, type(answer.flags)) == (FOO | BAR, Flag)
+
+
+def test_every_bit_has_a_why() -> None:
+    """One that was asked for, one that nobody asked for, and one that has no name."""
+    answer = resolve(host(FOO | BAR), FOO)
+    assert [answer.why(bit) for bit in (FOO, BAR, 1 << 7)] == [
+        "FOO (bit 2, 0x4) is granted: required and supported",
+        "BAR (bit 3, 0x8) is supported and not asked for",
+        "bit 7 (0x80, not named by a-tree) is unsupported and not asked for",
+    ]
+
+
+def test_the_text_begins_with_the_headline() -> None:
+    """A yes and a no of a profile name it there."""
+    profile = Profile("secret", Request(required=FOO), "A use.")
+    for answer in (resolve(host(FOO), profile), resolve(host(BAR), profile)):
+        assert "secret" in answer.headline
+        assert str(answer).splitlines()[0] == answer.headline
 
 
 def test_three_kinds_of_wants() -> None:

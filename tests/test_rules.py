@@ -20,7 +20,7 @@ from gmemflags import (
     Rule,
     Stage,
 )
-from gmemflags._rules import canonical
+from gmemflags._rules import canonical, elsewhere, meaning, vm_type_alone
 from gmemflags._solver import Budget, possible
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -333,6 +333,29 @@ def test_the_canonical_order() -> None:
     assert sorted(backwards, key=canonical) == ordered
 
 
+def test_rules_that_say_the_same() -> None:
+    """Each operand counts; sentences and the order of sides and alternatives do not."""
+    alike = [
+        (
+            Requires(A, all_of=B, any_of=(C, D, C), **said()),
+            Requires(A, all_of=B, any_of=(D, C), **said()),
+        ),
+        (Always(A, any_of=(C, B), **said()), Always(A, any_of=(B, C, B), **said())),
+        (Excludes(B, A, **said()), Excludes(A, B, why="Otherwise.", source="elsewhere")),
+    ]
+    for one, other in alike:
+        assert meaning(one) == meaning(other)
+    others = [
+        Requires(A, all_of=C, any_of=(C, D), **said()),
+        Requires(B, all_of=B, any_of=(C, D), **said()),
+        Requires(A, any_of=(B, C, D), **said()),
+        Always(B, any_of=(B, C), **said()),
+        Always(any_of=(A, B, C), **said()),
+        Excludes(A, C, **said()),
+    ]
+    assert len({meaning(rule) for rule in [*others, *(one for one, _ in alike)]}) == 9
+
+
 def test_only_equal_rules_have_the_same_place_in_the_canonical_order() -> None:
     """Each field counts."""
     rules = {
@@ -393,6 +416,10 @@ BUT_0 = Hosts(except_vm_types=(0,))
         (PROTECTED, None, 1 << 31 | 33, None),
         (Hosts(vm_types=[1 << 31 | 36]), "aarch64", 1 << 31 | 40, True),
         (Hosts(vm_types=[0]), "aarch64", 40, True),
+        (Hosts(vm_types=[40]), "aarch64", 0, True),
+        (Hosts(vm_types=[1 << 31 | 36]), "x86_64", 1 << 31, False),
+        (Hosts(vm_types=[1 << 31 | 36]), "x86_64", 1 << 31 | 36, True),
+        (Hosts(vm_types=[1 << 31]), "x86_64", 1 << 31 | 36, False),
         (Hosts(vm_types=[0]), None, 40, None),
         (Hosts(vm_types=[0]), "x86_64", 40, False),
         *((Hosts(vm_types=[40]), None, vm_type, None) for vm_type in (0, 36)),
@@ -438,6 +465,86 @@ def test_hosts_include(
 ) -> None:
     """What is unknown decides nothing, unless what is known already says no."""
     assert hosts.include(machine, vm_type) is included
+
+
+@pytest.mark.parametrize(
+    ("vm_type", "machine", "alone"),
+    [
+        (40, "arm64", 0),
+        (1 << 31 | 40, "aarch64", 1 << 31),
+        (1 << 31 | 40, "x86_64", 1 << 31 | 40),
+        *((1 << 31 | 40, unknown, 1 << 31) for unknown in (None, "", "toaster")),
+        *((0xFF, unknown, 0xFF) for unknown in (None, "", "toaster")),
+        (0x100, None, 0x100),
+    ],
+)
+def test_the_type_without_an_address_size(vm_type: int, machine: str | None, alone: int) -> None:
+    """It is split off on arm64, and on an unknown machine where there is a type beside it."""
+    assert vm_type_alone(vm_type, machine) == alone
+
+
+@pytest.mark.parametrize("there", [("x86_64", 0), ("amd64", 5), ("arm64", 40), ("s390x", 1 << 31)])
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        Hosts(),
+        Hosts(machines=["i686", "amd64"]),
+        Hosts(machines=["amd64", "arm64", "s390"]),
+        Hosts(machines=["toaster", "aarch64"]),
+        Hosts(vm_types=[0, 5]),
+        Hosts(vm_types=[40, 1 << 31 | 36]),
+        Hosts(machines=["amd64", "arm64"], vm_types=[5, 36]),
+        Hosts(except_vm_types=[4]),
+        Hosts(machines=["amd64", "arm64"], except_vm_types=[0, 4]),
+        Hosts(vm_types=[0, 4, 5], except_vm_types=[4]),
+    ],
+    ids=repr,
+)
+def test_hosts_but_those_of_one_kind(hosts: Hosts, there: tuple[str, int]) -> None:
+    """The machine and VM type are left out under each of their names, and all others are not."""
+    if hosts.include(*there) is not True:
+        return
+    left = elsewhere(hosts, *there)
+    for machine in ("x86_64", "i386", "aarch64", "armv8l", "s390", "s390x", "riscv64"):
+        kind = Hosts(machines=[there[0]]).include(machine, None)
+        for vm_type in (0, 4, 5, 36, 40, 1 << 31, 1 << 31 | 36):
+            same = kind and vm_type_alone(vm_type, machine) == vm_type_alone(there[1], machine)
+            included = None if same else hosts.include(machine, vm_type)
+            parts = [part.include(machine, vm_type) for part in left]
+            assert any(parts) is bool(included)
+            if kind is False:
+                assert (None in parts and True not in parts) is (included is None)
+
+
+UNCHANGED: dict[str, Any] = {}
+LEFT: list[tuple[Hosts, str | None, int | None, list[dict[str, Any]]]] = [
+    (Hosts(machines=["amd64"]), "x86_64", 4, [{"except_vm_types": (4,)}]),
+    (Hosts(machines=["i386", "amd64"]), "x86_64", 4, [{"except_vm_types": (4,)}]),
+    (Hosts(machines=["amd64"], vm_types=[4, 5]), "x86_64", 4, [{"vm_types": (5,)}]),
+    (Hosts(machines=["amd64"], vm_types=[4]), "x86_64", 4, []),
+    (
+        Hosts(machines=["amd64", "arm64"]),
+        "i386",
+        4,
+        [{"machines": ("arm64",)}, {"machines": ("amd64",), "except_vm_types": (4,)}],
+    ),
+    (
+        Hosts(machines=["arm64", "amd64"], vm_types=[4, 5]),
+        "x86_64",
+        4,
+        [{"machines": ("arm64",)}, {"machines": ("amd64",), "vm_types": (5,)}],
+    ),
+    *((Hosts(vm_types=[4]), machine, 4, [UNCHANGED]) for machine in (None, "", "toaster")),
+    (Hosts(vm_types=[4]), "x86_64", None, [UNCHANGED]),
+]
+
+
+@pytest.mark.parametrize(("hosts", "machine", "vm_type", "left"), LEFT)
+def test_hosts_that_are_left(
+    hosts: Hosts, machine: str | None, vm_type: int | None, left: list[dict[str, Any]]
+) -> None:
+    """No host twice, by the names that were given; all where it is not known which to leave out."""
+    assert elsewhere(hosts, machine, vm_type) == [evolve(hosts, **part) for part in left]
 
 
 def test_an_empty_machine_is_an_unknown_one() -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
+from operator import gt
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
 from attrs import evolve, fields, frozen
@@ -51,7 +52,6 @@ class Fault(Exception):  # noqa: N818  # never seen outside: it becomes a Record
     """Something is wrong in a document; ``path`` grows from the fault outwards."""
 
     def __init__(self, problem: str, *path: str | int) -> None:
-        super().__init__(problem)
         self.problem = problem
         self.path = [*reversed(path)]
 
@@ -124,19 +124,20 @@ def plain(schema: dict[str, Any], needed: str, fits: Callable[[Any], object]) ->
     return Form(schema, check, check)
 
 
-def _text(pattern: str, needed: str) -> Form:
+def text(pattern: str, needed: str) -> Form:
+    """A text that a pattern describes as a whole."""
     fits = re.compile(pattern).fullmatch
     # Python's $ matches before a last newline, too.
     schema = {"type": "string", "pattern": rf"^(?:{pattern})(?![\s\S])"}
     return plain(schema, needed, lambda value: type(value) is str and fits(value))
 
 
-def _coded(text: Form, decode: Callable[[str], Any], encode: Callable[[Any], str]) -> Form:
-    # A short text that stands for a value.
+def coded(form: Form, decode: Callable[[str], Any], encode: Callable[[Any], str]) -> Form:
+    """A short text that stands for a value."""
     return Form(
-        text.schema,
-        lambda value: decode(text.read(value)),
-        lambda value: text.write(encode(value)),
+        form.schema,
+        lambda value: decode(form.read(value)),
+        lambda value: form.write(encode(value)),
     )
 
 
@@ -147,12 +148,14 @@ def choice(*texts: str) -> Form:
     return Form(form.schema, form.read, lambda value: form.write(value or texts[0]))
 
 
-def _member(enum: type[Enum]) -> Form:
+def member(enum: type[Enum]) -> Form:
+    """One of the members of an enum, by its text."""
     members = {str(one): one for one in enum}
-    return _coded(choice(*members), members.__getitem__, str)
+    return coded(choice(*members), members.__getitem__, str)
 
 
-def _integer(most: int) -> Form:
+def integer(most: int) -> Form:
+    """A number from 0 to ``most``."""
     return plain(
         {"type": "integer", "minimum": 0, "maximum": most},
         f"an integer in [0, {most}]",
@@ -176,27 +179,25 @@ _hex = partial(int, base=16)
 _MASK = 'a mask such as "0x3", of at most 16 lower-case hex digits,'
 _LONG = 'a C long as a decimal text, such as "-5",'
 _TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-_mask = _coded(_text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)
+_mask = coded(text("0x(?:0|[1-9a-f][0-9a-f]{0,15})", _MASK), _hex, hex)
 Mask = Annotated[str, _mask]
-Bit = Annotated[
-    str, _coded(_text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)
-]
-_long = _coded(_text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)
+Bit = Annotated[str, coded(text("0x[1248]0{0,15}", 'one bit, as a mask such as "0x2",'), _hex, hex)]
+_long = coded(text("0|-?[1-9][0-9]{0,18}", _LONG), int, str)
 Long = Annotated[str, _long]
-_time = _coded(_text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
+_time = coded(text(_TIME, 'a time in UTC such as "2026-01-31T23:59:59Z"'), _seconds, _iso)
 Time = Annotated[str, _time]
 FlagName = Annotated[
-    str, _text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
+    str, text("[A-Z][A-Z0-9_]*|_[A-Z0-9_]*[A-Z0-9]", "a flag name in ASCII capitals")
 ]
 CapabilityName = Annotated[
-    str, _text(r"(?!KVM_CAP_)[^\ud800-\udfff]*", "the name of a capability without KVM_CAP_")
+    str, text(r"(?!KVM_CAP_)[^\ud800-\udfff]*", "the name of a capability without KVM_CAP_")
 ]
-Word = Annotated[int, _integer(WORD)]
-Number = Annotated[int, _integer((1 << 31) - 1)]
-Count = Annotated[int, _integer((1 << 53) - 1)]
-Scopes = Annotated[str, _member(Scope)]
-Stages = Annotated[str, _member(Stage)]
-Reasons = Annotated[str, _member(Reason)]
+Word = Annotated[int, integer(WORD)]
+Number = Annotated[int, integer((1 << 31) - 1)]
+Count = Annotated[int, integer((1 << 53) - 1)]
+Scopes = Annotated[str, member(Scope)]
+Stages = Annotated[str, member(Stage)]
+Reasons = Annotated[str, member(Reason)]
 
 
 class _Answer(TypedDict, closed=True):
@@ -232,7 +233,7 @@ class UnavailableDocument(TypedDict, closed=True):
     time: ReadOnly[Time | None]
     tool: ReadOnly[str]
     what: ReadOnly[str]
-    reason: ReadOnly[Annotated[str, _member(Unavailable)]]
+    reason: ReadOnly[Annotated[str, member(Unavailable)]]
     errno: ReadOnly[Word]
     strerror: ReadOnly[str]
     message: ReadOnly[str]
@@ -266,7 +267,7 @@ class RequestDocument(TypedDict, closed=True):
     preferred: ReadOnly[list[Mask]]
     forbidden: ReadOnly[Mask]
     needs: ReadOnly[list[_Need]]
-    prerequisites: ReadOnly[Annotated[str, _member(Prerequisites)]]
+    prerequisites: ReadOnly[Annotated[str, member(Prerequisites)]]
     until: ReadOnly[Stages]
     scope: ReadOnly[Scopes]
     digest: ReadOnly[str | None]
@@ -324,7 +325,7 @@ class _Problem(TypedDict, closed=True):
 
 class _Outcome(TypedDict, closed=True):
     bits: ReadOnly[Mask]
-    role: ReadOnly[Annotated[str, _member(Role)]]
+    role: ReadOnly[Annotated[str, member(Role)]]
     granted: ReadOnly[bool]
     reason: ReadOnly[Reasons]
     chain: ReadOnly[list[_RuleReference]]
@@ -405,7 +406,7 @@ class _Observation(TypedDict, closed=True):
 
 class _CheckedRule(TypedDict, closed=True):
     rule: ReadOnly[_RuleReference]
-    state: ReadOnly[Annotated[str, _member(RuleState)]]
+    state: ReadOnly[Annotated[str, member(RuleState)]]
     message: ReadOnly[str]
 
 
@@ -486,8 +487,7 @@ def renamed(host: Support, name: str | None, time: str | None, **changes: Any) -
     uname, seconds = (facts.kernel, facts.machine, facts.vm_type), time and _time.read(time)
     extra = changes.pop("extra", facts.extra)
     facts = made(HostFacts, *uname, name=name, time=seconds, extra=extra)
-    changed: Any = made(evolve, host, host=facts, **changes)
-    return cast("Support", changed)
+    return made(lambda: evolve(host, host=facts, **changes))
 
 
 def varied(  # noqa: PLR0917  # the parts in the order in which a document has them
@@ -531,8 +531,7 @@ def make_host(parts: Parts, catalog: Catalog) -> Support:
         raise
     except (GmemFlagsError, ValueError) as error:
         raise Fault(str(error)) from None
-    mask = support.mask if parts["mask"] == support.mask else _said_mask(said, parts["mask"])
-    _agree(parts, _flags(mask, names))
+    _agree(parts, _flags(_said_mask(said, parts["mask"]), names))
     return support
 
 
@@ -551,8 +550,7 @@ def _said_mask(said: Iterable[Answer], mask: int) -> int:
 
 
 def _unavailable_parts(error: KvmUnavailableError) -> Parts:
-    system = {"errno": error.errno or 0, "strerror": error.strerror or ""}
-    return {**system, "tool": TOOL, "message": str(error)}
+    return {"tool": TOOL, "message": str(error)}
 
 
 def _make_unavailable(parts: Parts, _: Catalog) -> KvmUnavailableError:
@@ -600,19 +598,19 @@ def _catalog_parts(catalog: Catalog) -> Parts:
     return {"flags": {name: bit for bit, name in catalog.flags.bit_names.items()}}
 
 
-def _make_catalog(parts: Parts, known: Catalog) -> Catalog:
+def _make_catalog(parts: Parts, *known: Catalog) -> Catalog:
     # The same object if it is one that ships or is known.
     profiles = [Profile(name, **profile) for name, profile in parts["profiles"].items()]
     with within("flags"):
         flags = made(flag_class, "RecordedFlag", parts["flags"])
     catalog = made(Catalog, parts["name"], flags, parts["capabilities"], parts["rules"], profiles)
-    return next((one for one in (known, *SHIPPED) if one == catalog), catalog)
+    return next((one for one in (*known, *SHIPPED) if one == catalog), catalog)
 
 
 def _embedded(parts: Parts, key: str, tree: Parts, *path: str | int) -> Support:
     # A host inside a document that holds its catalog, too.
     with within(*path):
-        catalog = _make_catalog(tree, SHIPPED[0])
+        catalog = _make_catalog(tree)
     with within(key):
         try:
             return make_host(parts[key], catalog)
@@ -676,10 +674,9 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
         support = make_host(parts["support"], catalog)
     count, first, unanswered = parts["count"], parts["first"], parts["unanswered"]
     everyone = _lacking(1, count, count, first)
-    halves = [WORD & support.answerable, support.answerable >> 32]
-    if len(unanswered) != 2 or any(
-        number > (0 if half else count) for half, number in zip(halves, unanswered, strict=True)
-    ):
+    halves = support.answerable & WORD, support.answerable > WORD
+    most = [0 if half else count for half in halves]
+    if len(unanswered) != 2 or any(map(gt, unanswered, most)):
         raise Fault(
             f"two counts of the {count} hosts are needed, 0 for answered bits", "unanswered"
         )
@@ -689,7 +686,7 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
         with within("lacking", hex(bit)):
             if bit & support.mask:
                 raise Fault("all hosts list this bit, so none can lack it")
-            lacking[bit] = _lacking(max(1, unanswered[bit > WORD]), count, **hosts)
+            lacking[bit] = _lacking(max(1, unanswered[not bit & WORD]), count, **hosts)
     return Baseline(
         support=support,
         count=count,
@@ -720,7 +717,8 @@ def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
     trees = parts["catalogs"]
     if not 0 < len(trees) < 3:
         raise Fault(f"one or two catalogs are needed, not {len(trees)}", "catalogs")
-    a, b = (_embedded(parts, key, trees[at], "catalogs", at) for key, at in (("a", 0), ("b", -1)))
+    trees_of = (("a", 0), ("b", len(trees) - 1))
+    a, b = (_embedded(parts, key, trees[at], "catalogs", at) for key, at in trees_of)
     comparison = Comparison(a=a, b=b)
     _agree(parts, {"safe": comparison.safe})
     for key, losses in (("lost", comparison.lost), ("gained", comparison.gained)):

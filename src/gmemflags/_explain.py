@@ -246,7 +246,7 @@ def _unknown_facts(support: Support, rules: Iterable[Rule]) -> list[str]:
     machine = vm_type = False
     for rule in rules:
         hosts = rule.hosts
-        if host.machine is None or architecture(host.machine) is None:
+        if architecture(host.machine) is None:
             # A known VM type can leave a rule open as well: arm64 would read it differently.
             machine |= bool(hosts.machines) or host.vm_type is not None
         vm_type |= bool(hosts.vm_types or hosts.except_vm_types) and host.vm_type is None
@@ -343,7 +343,7 @@ def _doubts(negotiation: Negotiation) -> Iterator[str]:
             yield f"optional: {_need_message(support, Finding(reason, need=need))}"
         number = catalog.capabilities.get(need.capability) or 0
         owner = TAKEN.get(number, need.capability)
-        here = architecture(support.host.machine or "")
+        here = architecture(support.host.machine)
         if owner != need.capability and here in (None, _ANSWERED_ON.get(owner.partition("_")[0])):
             yield (
                 f"KVM_CAP_{quote(need.capability)} has the number {number} in {name}: a mainline"

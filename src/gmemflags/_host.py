@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from attrs import Factory, field, frozen
 
@@ -33,7 +33,7 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
+from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
     NOTHING,
     Reduced,
@@ -169,11 +169,9 @@ class BitState(StrEnum):
 
 
 def _by_name(answers: Mapping[str, int] | Mapping[Capability, int]) -> Mapping[str, int]:
-    if answers is NOTHING:
-        return NOTHING
     if isinstance(answers, MappingProxyType):  # ours, or its names are refused as unknown ones
         return frozen_mapping(answers)
-    named = checked_mapping(cast("Mapping[str, int]", answers), "answers by capability")
+    named: Mapping[Any, int] = checked_mapping(answers, "answers by capability")
     return frozen_mapping({capability_name(name): value for name, value in named.items()})
 
 
@@ -199,8 +197,10 @@ def _unused(answers: Collection[Answer]) -> tuple[Answer, ...]:
     found = checked_tuple(answers, Answer, "several Answer values")
     for answer in found:
         checked(answer.capability, "capability", str)
-        for value in answer[1:]:
-            checked(value or 0, "number, raw or errno", int)
+        checked(answer.number, "number", int)
+        for value in (answer.raw, answer.errno):
+            if value is not None:
+                checked(value, "raw or errno", int)
     return found
 
 
@@ -225,7 +225,7 @@ def _check_others(support: Support) -> None:
         known = catalog.flags.bit_names.get(bit)
         if known is not None and known != name:
             raise CatalogError(catalog.name, _other_name(bit, known, name, support.origin))
-    seen = {*support.answers, *support.errors} if support.unused else set[str]()
+    seen = {*support.answers, *support.errors}
     for answer in support.unused:
         name, number = answer.capability, answer.number
         if name in seen:
@@ -260,8 +260,10 @@ def _merge_answers(support: Support) -> Merged:
     for name, raw in answers.items():
         if numbers.get(name) is None:
             raise _unnumbered(support, name)
-        if type(raw) is not int or not 0 <= raw <= WORD >> 1:  # as nearly all are
-            _read(name, raw, origin)
+        try:
+            read_long(raw)
+        except InvalidMaskError as error:
+            raise InconsistentAnswerError(name, raw, str(error), origin) from None
     _check_others(support)
     flags_hi = answers.get(_FLAGS_HI)
     try:
@@ -293,13 +295,6 @@ def _check_copy(support: Support, mask: int) -> None:
 def _unnumbered(support: Support, name: str) -> CatalogError:
     problem = f"{quote(support.origin)} answered {quote(name)}, which has no number here"
     return CatalogError(support.catalog.name, problem)
-
-
-def _read(name: str, raw: int, origin: str) -> None:
-    try:
-        read_long(raw)
-    except InvalidMaskError as error:
-        raise InconsistentAnswerError(name, raw, str(error), origin) from None
 
 
 @frozen(kw_only=True, getstate_setstate=False, repr=False)
@@ -512,7 +507,7 @@ def support_of(
             errors[answer.capability] = answer.errno or 0
     return Support(
         answers=frozen_mapping(answers),
-        errors=frozen_mapping(errors) if errors else NOTHING,
+        errors=frozen_mapping(errors),
         scope=scope,
         host=host,
         origin=origin,
@@ -564,7 +559,7 @@ def query(backend: Backend, catalog: Catalog = MAINLINE) -> Support:
             errors[name] = error.errno or 0
     return Support(
         answers=frozen_mapping(answers),
-        errors=frozen_mapping(errors) if errors else NOTHING,
+        errors=frozen_mapping(errors),
         scope=backend.scope,
         host=backend.host,
         origin=backend.origin,

@@ -49,9 +49,10 @@ class Stage(IntEnum):
 
 # What `uname -m` may call the machine by the architecture of its kernel: a 32-bit personality
 # reports another name of the same kernel, and people write other names than uname.
+_ARM64 = "aarch64"
 _NAMES = {
     "x86_64": "amd64 x86-64 x64 i386 i486 i586 i686",
-    "aarch64": "arm64 aarch64_be armv8l armv8b",
+    _ARM64: "arm64 aarch64_be armv8l armv8b",
     "ppc64": "ppc64le ppc ppcle powerpc powerpc64 powerpc64le",
     "s390x": "s390",
     "mips64": "mips",
@@ -67,18 +68,18 @@ _ARCHITECTURES = {
 }
 
 
-def architecture(machine: str) -> str | None:
+def architecture(machine: str | None) -> str | None:
     """The architecture of the kernel that ``machine`` stands for, or None for an unknown name.
 
     Source: UTS_MACHINE and COMPAT_UTS_MACHINE in arch/*/Makefile and
     arch/*/include/asm/compat.h, v7.3.
     """
-    return _ARCHITECTURES.get(machine.strip().lower())
+    return None if machine is None else _ARCHITECTURES.get(machine.strip().lower())
 
 
 def _kind(machine: str) -> str:
     # The architecture, or for an unknown name the name itself.
-    return _ARCHITECTURES.get(machine) or architecture(machine) or machine.strip().lower()
+    return architecture(machine) or machine.strip().lower()
 
 
 def vm_type_alone(vm_type: int, machine: str | None) -> int:
@@ -86,10 +87,10 @@ def vm_type_alone(vm_type: int, machine: str | None) -> int:
 
     Source: KVM_VM_TYPE_ARM_IPA_SIZE_MASK in include/uapi/linux/kvm.h, v7.3.
     """
-    known = architecture(machine) if machine else None
-    if known == "aarch64" or (known is None and vm_type > 0xFF):
-        return vm_type & ~0xFF
-    return vm_type
+    known, alone = architecture(machine), vm_type & ~0xFF
+    if known is None:  # then a small number may be either, and is taken for a type
+        return alone or vm_type
+    return alone if known == _ARM64 else vm_type
 
 
 def _machines(values: Iterable[str]) -> tuple[str, ...]:
@@ -153,7 +154,7 @@ class Hosts(ShowsFields):
             return here
         if vm_type is None:
             return None
-        known = architecture(machine or "") is not None
+        known = architecture(machine) is not None
 
         def is_among(numbers: tuple[int, ...]) -> bool:
             alone = vm_type_alone(vm_type, machine)
@@ -165,7 +166,7 @@ class Hosts(ShowsFields):
             return not known and vm_type & ~0xFF in [number & ~0xFF for number in numbers]
 
         if self.vm_types and not is_among(self.vm_types):
-            if not may_be_among(self.vm_types) or self._include_machine("aarch64") is False:
+            if not may_be_among(self.vm_types) or self._include_machine(_ARM64) is False:
                 return False
             here = None
         excepted = self.except_vm_types
@@ -190,7 +191,7 @@ def elsewhere(hosts: Hosts, machine: str | None, vm_type: int | None) -> list[Ho
 
     Where one of the two is not known, nobody can say which hosts these are: then all are left.
     """
-    here = architecture(machine or "")
+    here = architecture(machine)
     if here is None or vm_type is None:
         return [hosts]
     alone = vm_type_alone(vm_type, here)

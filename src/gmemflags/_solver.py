@@ -38,6 +38,7 @@ MASK = (1 << 64) - 1
 ALWAYS = 1 << 64
 STEPS = 2_000_000
 _SHIFT = 65
+_ANY = 64  # as many bits as there are
 _BITS = MASK | ALWAYS
 
 
@@ -146,13 +147,13 @@ def solve(
         return None
     groups = [group for group in groups if not group & ~may]
     state = _propagate(_literals(must, may), clauses, budget)
-    found = _search(state, 64, budget)
+    found = _search(state, _ANY, budget)
     if state is None or found is None:
         return None
     for group in groups:
         if group & ~state[0]:
             better = _propagate(state[0] | group, state[1], budget)
-            mask = _search(better, 64, budget) if group & ~found else found
+            mask = _search(better, _ANY, budget) if group & ~found else found
             if better is not None and mask is not None:
                 state, found = better, mask
     return _smallest(state, found, budget)
@@ -166,7 +167,7 @@ def possible(must: int, may: int, clauses: Sequence[Clause], budget: Budget) -> 
     """
     if must & ~may:
         return False
-    return _search(_propagate(_literals(must, may), clauses, budget), 64, budget) is not None
+    return _search(_propagate(_literals(must, may), clauses, budget), _ANY, budget) is not None
 
 
 def core(
@@ -210,7 +211,7 @@ def core(
     def minimum(required: int, clauses: Sequence[Clause], items: list[_Item]) -> list[_Item]:
         nonlocal minimal
         try:
-            known = _with((_literals(required, may), []), [(0, clauses)], budget)
+            known = _with((_literals(required, may), [*clauses]), [], budget)
         except OutOfSteps:
             minimal = False
             return items
@@ -218,7 +219,7 @@ def core(
 
     used = [index for index, _ in minimum(must, fixed, list(enumerate(parts)))]
     clauses = [*fixed, *chain.from_iterable(parts[index] for index in used)]
-    bits = [1 << number for number in range(64) if must >> number & 1]
+    bits = [1 << number for number in range(must.bit_length()) if must >> number & 1]
     kept = minimum(0, clauses, [(bit, [clause(ALWAYS, bit)]) for bit in bits])
     return sum(bit for bit, _ in kept), tuple(used), minimal
 
@@ -244,7 +245,7 @@ def _with(state: _State, items: Iterable[_Item], budget: Budget) -> _State | Non
     # A state and more clauses; None if they are impossible.
     known, clauses = state
     more = _propagate(known, [*clauses, *chain.from_iterable([c for _, c in items])], budget)
-    return None if _search(more, 64, budget) is None else more
+    return None if _search(more, _ANY, budget) is None else more
 
 
 def _propagate(  # noqa: C901, PLR0912  # the innermost loop: calls would double its cost
@@ -263,7 +264,7 @@ def _propagate(  # noqa: C901, PLR0912  # the innermost loop: calls would double
             if many:
                 budget.spend(len(many))
             if when & known:
-                if every & ~known:
+                if every:
                     known |= every
                     false |= _negated(every)
                     if known & false:
@@ -316,7 +317,7 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
         return mask
     budget.spend(len(demands))
     useful = [_union(many, one) & ~known for one, many in demands]
-    if spare < len(demands) and _packing(mask, demands, useful) > spare:
+    if _packing(mask, demands, useful) > spare:
         return None
     bit = _most_common(useful)
     found = _search(_propagate(known | bit, clauses, budget), limit, budget)
@@ -325,7 +326,7 @@ def _search(state: _State | None, limit: int, budget: Budget) -> int | None:
     return found
 
 
-def _union(masks: Iterable[int], mask: int = 0) -> int:
+def _union(masks: Iterable[int], mask: int) -> int:
     for other in masks:
         mask |= other
     return mask

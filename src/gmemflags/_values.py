@@ -44,8 +44,8 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 def frozen_mapping(values: Mapping[K, V]) -> Mapping[K, V]:
-    """A copy of ``values`` that cannot be changed."""
-    return MappingProxyType(dict(values))
+    """A copy of ``values`` that cannot be changed; all empty ones are the same."""
+    return MappingProxyType(dict(values)) if values else NOTHING
 
 
 def mapping_repr(values: Mapping[Any, object]) -> str:

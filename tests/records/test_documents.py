@@ -136,6 +136,40 @@ def test_answers_that_a_catalog_does_not_number_are_kept() -> None:
     assert loads(dumps(asked), other).answer("USERFAULT") is None
 
 
+BOTH = evolve(MAINLINE, capabilities={**MAINLINE.capabilities, "GUEST_MEMFD_FLAGS_HI": 300})
+
+
+def test_a_mask_of_both_halves() -> None:
+    """What a tree listed that numbers both is read under one that numbers one of them, or none."""
+    asked = query(FakeBackend.split(0x7_0000_0003, flags_hi=300), BOTH)
+    neither = evolve(MAINLINE, capabilities={"GUEST_MEMFD": 234})
+    for under in (asked, asked.under(MAINLINE), asked.under(neither)):
+        for catalog in (BOTH, MAINLINE, neither):
+            assert loads(dumps(under), catalog) == asked.under(catalog)
+
+
+def test_a_mask_that_no_tree_lists() -> None:
+    """The error says what both halves make."""
+    document = dumps(query(FakeBackend.split(0x7_0000_0003, flags_hi=300), BOTH))
+    with pytest.raises(RecordError) as caught:
+        loads(document.replace('"mask":"0x700000003"', '"mask":"0x500000003"'))
+    assert str(caught.value) == (
+        "at $.mask: the rest of the document says 0x700000003, not 0x500000003"
+    )
+
+
+def test_a_pool_of_more_hosts_than_are_named() -> None:
+    """Ten of them are, also of those that lack a flag, and of those that gave no answer."""
+    pool = baseline([host(3), *(host(1, f"{number}") for number in range(12))])
+    content = content_of(pool)
+    assert loads(dumps(pool)) == pool
+    for part in (content, content["lacking"]["0x2"]):
+        part["first"].append("one more")
+        with pytest.raises(RecordError, match=r"first: 10 names are needed, not 11$"):
+            loads(json.dumps(content))
+        part["first"].pop()
+
+
 def test_a_decision_is_read_under_its_own_catalog() -> None:
     """It is complete; a catalog that ships is the very object again."""
     answer = resolve(host(15, "b", OWN), 3)
@@ -182,6 +216,21 @@ def test_rules_stand_by_index_and_text() -> None:
     (rule,) = document["problems"][0]["rules"]
     assert rule == {"index": 2, "text": "MMAP requires INIT_SHARED"}
     assert document["catalog"]["rules"][2]["kind"] == "requires"
+    own = evolve(OWN, rules=[Excludes(4, 8, why="", source="")])
+    document = content_of(resolve(host(15, "b", own), 12))
+    assert document["problems"][0]["rules"] == [
+        {"index": 0, "text": "NO_DIRECT_MAP excludes WRITE"}
+    ]
+
+
+def test_rules_of_what_is_gained_stand_so_too() -> None:
+    """They are those of the first host's catalog."""
+    strict = evolve(OWN, rules=[Never(4, why="", source="")])
+    lax = evolve(OWN, rules=[])
+    content = content_of(compare(host(15, "a", strict), host(15, "b", lax)))
+    rule = {"index": 0, "text": "no mask takes NO_DIRECT_MAP"}
+    assert [gained["rules"] for gained in content["gained"]] == [[rule]]
+    assert loads(json.dumps(content)) == compare(host(15, "a", strict), host(15, "b", lax))
 
 
 @pytest.mark.parametrize("name", ["baseline", "comparison", "comparison-of-two-trees"])

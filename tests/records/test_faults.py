@@ -188,6 +188,62 @@ def test_a_part_of_a_host(way: str, value: object, told: str) -> None:
     assert told in error(changed(HOST, way, value)).problem
 
 
+REQUIRES = "why, source, stage, hosts, flag, all_of, any_of"
+OTHER_NAME = (
+    "0x1 is MMAP here, and INIT_SHARED in the tree under which a host was asked; query it again"
+)
+TWO_FLAGS = {"A": "0x1", "B": "0x1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "way", "value", "told"),
+    [
+        (HOST, "answers/X", {"number": 1}, "at $.answers.X: either raw or errno is needed"),
+        (
+            CATALOG,
+            "rules/0/kind",
+            "requires",
+            f"at $.rules[0]: a rule of the kind requires has {REQUIRES}",
+        ),
+        (
+            POOL,
+            "lacking/0x1",
+            {"count": 1, "first": ["a"]},
+            "at $.lacking['0x1']: all hosts list this bit, so none can lack it",
+        ),
+        (
+            DECISION,
+            "support/names",
+            {"0x1": "INIT_SHARED", "0x2": "MMAP"},
+            f"at $.support.names: catalog linux-mainline: {OTHER_NAME}",
+        ),
+        *(
+            (
+                content,
+                way,
+                TWO_FLAGS,
+                f"at $.{path}: RecordedFlag.B = 1 is a second name for a bit: it is A already",
+            )
+            for content, way, path in [
+                (CATALOG, "flags", "flags"),
+                (DECISION, "catalog/flags", "catalog.flags"),
+                (REPORT, "catalog/flags", "catalog.flags"),
+                (COMPARISON, "catalogs/0/flags", "catalogs[0].flags"),
+                (
+                    content_of(SAMPLES["comparison-of-two-trees"]),
+                    "catalogs/1/flags",
+                    "catalogs[1].flags",
+                ),
+            ]
+        ),
+    ],
+    ids=short,
+)
+def test_a_fault_to_the_letter(content: dict[str, Any], way: str, value: object, told: str) -> None:
+    """Where it is, and what is wrong."""
+    assert str(error(changed(content, way, value))) == told
+
+
 @pytest.mark.parametrize(
     ("way", "value", "path"),
     [

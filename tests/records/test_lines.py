@@ -12,12 +12,14 @@ from gmemflags import (
     Baseline,
     CatalogError,
     GmemFlagsError,
+    HostFacts,
     KvmUnavailableError,
     RecordError,
     Request,
     Support,
     baseline,
 )
+from gmemflags._documents import Fault, renamed, varied
 from gmemflags.records import dumps, load_lines
 from tests.records.sampled import SAMPLES, host
 
@@ -213,6 +215,62 @@ def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
         with pytest.raises(RecordError) as alone:
             list(load_lines([broken]))
         assert str(caught.value) == str(alone.value).replace("line 1", "line 2")
+
+
+NAMES = {1: "MMAP", 2: "INIT_SHARED"}
+TIME = "2026-02-01T00:00:00Z"
+
+
+def test_a_copied_host() -> None:
+    """All is that of the first one, but name, time, and what is changed besides."""
+    facts = HostFacts("6.18.0", "x86_64", 0, name="a", time=5, extra={"a": 1})
+    first = evolve(host(3), host=facts)
+    copied = renamed(first, "b", TIME, extra={"b": 2}, origin="there")
+    assert copied == evolve(
+        first, host=evolve(facts, name="b", time=1_769_904_000, extra={"b": 2}), origin="there"
+    )
+    for one, name, time, extra in (
+        (copied.host, "b", 1_769_904_000, {"b": 2}),
+        (renamed(first, None, None).host, None, None, {"a": 1}),
+    ):
+        assert (one.name, one.time, one.extra) == (name, time, extra)
+
+
+@pytest.mark.parametrize(
+    ("raw", "flags", "mask"),
+    [
+        ("3", 'MMAP","INIT_SHARED', "0x3"),
+        ("3", 'MMAP", "INIT_SHARED', "0x3"),
+        ("65", 'MMAP","0x40', "0x41"),
+        ("1", "MMAP", "0x1"),
+        ("0", None, "0x0"),
+    ],
+)
+def test_a_copied_host_with_other_flags(raw: str, flags: str | None, mask: str) -> None:
+    """It is the host that its line says."""
+    copied = varied(host(7), NAMES, "b", TIME, {"b": 2}, raw, flags, mask)
+    assert copied == renamed(host(int(raw)), "b", TIME)
+    assert copied.mask == int(mask, 16)
+    assert (copied.host.name, copied.host.time) == ("b", 1_769_904_000)
+    assert copied.host.extra == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    ("raw", "flags", "mask"),
+    [
+        ("1", 'MMAP","INIT_SHARED', "0x1"),
+        ("3", 'MMAP","INIT_SHARED', "0x1"),
+        ("3", 'MMAP","0x2', "0x3"),
+        ("3", 'MMAP",  "INIT_SHARED', "0x3"),
+        ("0", "", "0x0"),
+        ("3", None, "0x3"),
+    ],
+)
+def test_a_line_that_does_not_agree_with_itself(raw: str, flags: str | None, mask: str) -> None:
+    """Flags and mask are those of the answer."""
+    with pytest.raises(Fault) as caught:
+        varied(host(7), NAMES, None, None, {}, raw, flags, mask)
+    assert caught.value.problem == "flags and mask do not agree with the answer"
 
 
 def test_a_flag_is_called_as_its_own_document_calls_it() -> None:

@@ -72,7 +72,7 @@ Group = tuple[Sequence[str], Sequence[Said | Unasked], Sequence[str]]
 
 def kind_of(machine: str | None) -> str:
     """The architecture, or for an unknown name the name itself."""
-    return architecture(machine or "") or machine or ""
+    return architecture(machine) or machine or ""
 
 
 def plural(count: int, what: str) -> str:

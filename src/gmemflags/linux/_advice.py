@@ -73,7 +73,7 @@ def cannot_open(
     if number in {errno.ENOENT, errno.ENOTDIR} and path != KVM_DEVICE:
         remedy = f"give the path of the KVM device, which is usually {KVM_DEVICE}"
     elif reason is Unavailable.NO_DEVICE:
-        remedy = _NO_DEVICE.get(architecture(machine or "") or "", REMEDIES[reason])
+        remedy = _NO_DEVICE.get(architecture(machine) or "", REMEDIES[reason])
         if container:
             remedy = f"{given}; on its host: {remedy}"
     elif reason is Unavailable.NO_PERMISSION and container:

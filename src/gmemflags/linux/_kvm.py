@@ -248,7 +248,7 @@ class Kvm(Descriptor):
         """
         number = _plain(vm_type)
         what = f"VM of type {safe_repr(vm_type if number < 0 else number)} on {self.origin}"
-        arm64 = architecture(self.host.machine or "") == "aarch64"
+        arm64 = architecture(self.host.machine) == "aarch64"
         if not 0 <= number < 1 << 32 or (arm64 and number & _ARM_IPA_SIZE_MASK):
             size = "bits 7:0 are the address size on arm64: give it as ipa_bits" if arm64 else ""
             problem = os.strerror(EINVAL)
