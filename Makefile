@@ -22,8 +22,13 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.15; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
-VERSION := $(shell "$(PYTHON)" -c 'import sys; assert sys.version_info >= (3, 11); \
-  print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+# A free-threaded build has a "t" after its version: packages with C code differ there.
+VERSION := $(shell "$(PYTHON)" -c 'import sys, sysconfig; assert sys.version_info >= (3, 11); \
+  print("%d.%d.%d" % sys.version_info[:3], end="t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' \
+  2>/dev/null)
+# What has no wheel for a free-threaded or a 32-bit build is not pinned there: the newest wheel is taken,
+# or none. The tests need Hypothesis and rpds-py; examples that need another one are skipped without.
+UNPINNED := $(if $(findstring t,$(VERSION)),duckdb hypothesis MarkupSafe msgpack PyYAML rpds-py)
 ifeq "$(VERSION)" ""
 $(error PYTHON="$(PYTHON)" is no Python 3.11 or newer; name one: make PYTHON=...)
 endif
@@ -121,6 +126,10 @@ docs: $(VENV)/dev/.ready ## write the documentation to build/docs/index.html
 pages: $(VENV)/test/.ready ## write the generated tables and pictures into the pages
 	$(TEST)/python docs/_pages.py
 
+.PHONY: machines
+machines: $(WHEEL) ## run what depends on the machine on other ones, under emulation (long)
+	PIP='$(PIP)' tests/machines $(WHEEL) $(MACHINES)
+
 .PHONY: bench
 bench: $(VENV)/bench/.ready ## measure: one line a figure, name, ratio, limit
 	$(VENV)/bench/bin/python -m bench $(ARGS)
@@ -161,7 +170,10 @@ clean: ## remove what these targets made
 .venv/%/.packages: $(wildcard requirements/*.txt)
 	rm -rf $(@D)
 	"$(PYTHON)" -m venv --without-pip $(@D)
-	$(PIP) --python $(@D)/bin/python install -q -r requirements/$(notdir $*).txt
+	grep -vE '^($(shell echo none $(UNPINNED) | tr ' ' '|'))==' requirements/$(notdir $*).txt >$(@D)/pins
+	$(PIP) --python $(@D)/bin/python install -q --no-deps -r $(@D)/pins
+	for name in $(UNPINNED); do ! grep -q "^$$name==" requirements/$(notdir $*).txt || \
+	  $(PIP) --python $(@D)/bin/python install -q --only-binary :all: "$$name" || true; done
 	touch $@
 
 .venv/%/.ready: .venv/%/.packages .venv/place $(WHEEL)

@@ -1,10 +1,16 @@
 """Threads and processes at once on the real kernel."""
 
+import mmap
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from gmemflags import CapabilityQueryError, Support, query
+import pytest
+
+from gmemflags import CapabilityQueryError, Request, Support, query, resolve
+from gmemflags import GuestMemfdFlag as F
 from gmemflags.linux import Kvm, Vm
 
 THREADS = 8
@@ -47,6 +53,40 @@ def test_eight_threads_on_one_vm_get_the_same(vm: Vm) -> None:
     with ThreadPoolExecutor(THREADS) as threads:
         answers = [support for found in threads.map(ask, range(THREADS)) for support in found]
     assert answers == [alone] * (THREADS * TURNS)
+
+
+def test_eight_threads_make_query_resolve_and_create(vm: Vm) -> None:
+    """On one VM, each gets the answers of a single one, and files that nobody else gets."""
+    request = Request(preferred=[F.MMAP, F.INIT_SHARED])
+    alone = resolve(query(vm), request)
+    if not alone.support.guest_memfd:
+        pytest.skip(f"{vm.origin} has no guest_memfd")
+    start = Barrier(THREADS)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work(index: int) -> list[int]:
+        start.wait()
+        files: list[int] = []
+        for turn in range(TURNS):
+            number = 1 << 2 + (index * TURNS + turn) % 62
+            assert (F.MMAP | F(number)).value == 1 | number
+            answer = resolve(query(vm), request)
+            assert answer == alone
+            files.append(vm.create_guest_memfd(mmap.PAGESIZE, answer))
+            assert not os.get_inheritable(files[-1])
+            if turn % 4:
+                os.close(files.pop())
+        return files
+
+    try:
+        with ThreadPoolExecutor(THREADS) as threads:
+            files = [file for kept in threads.map(work, range(THREADS)) for file in kept]
+        assert len({*files}) == len(files) == THREADS * TURNS // 4
+        for file in files:
+            os.close(file)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_an_errno_stays_in_its_thread(vm: Vm) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pickle
 import sys
+import termios
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -71,7 +72,7 @@ def test_the_callers_errno_stays_as_it_was(
     """Whoever uses ctypes beside this library reads the number of their own call."""
     ctypes.set_errno(77)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        ioctl(closed, 0xAE03, 244)
+        ioctl(closed, termios.FIOCLEX, 0)
     assert ctypes.get_errno() == 77
     ctypes.set_errno(0)
 
@@ -81,7 +82,7 @@ def test_an_answer_leaves_the_callers_errno_too(ioctl: Callable[[int, int, int],
     """Success touches it no more than failure."""
     with Path(os.devnull).open("rb") as file:
         ctypes.set_errno(77)
-        assert ioctl(file.fileno(), 0x5451, 0) == 0  # FIOCLEX
+        assert ioctl(file.fileno(), termios.FIOCLEX, 0) == 0
         assert ctypes.get_errno() == 77
     ctypes.set_errno(0)
 

@@ -4,12 +4,13 @@ import ctypes
 import errno
 import inspect
 import os
+import termios
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gmemflags.linux._ioctl import IOCTL, bind, multiarch, none_bits
+from gmemflags.linux._ioctl import IOCTL, NONE_BITS, bind, multiarch, none_bits
 
 Ioctl = Callable[[int, int, int], int]
 
@@ -87,7 +88,7 @@ def test_the_abi_is_that_of_the_build() -> None:
 def test_an_error_is_an_oserror(ioctl: Ioctl, closed: int) -> None:
     """With errno and text, however it was called."""
     with pytest.raises(OSError, match="Bad file descriptor") as caught:
-        ioctl(closed, 0xAE03, 244)
+        ioctl(closed, termios.FIOCLEX, 0)
     assert caught.value.errno == errno.EBADF
 
 
@@ -98,8 +99,35 @@ def test_a_stale_errno_is_no_error(ioctl: Ioctl, closed: int) -> None:
     try:
         for _ in range(2):
             with pytest.raises(OSError, match="Bad file descriptor"):
-                ioctl(closed, 0xAE03, 244)
-            assert ioctl(reader, 0x5451, 0) == 0  # FIOCLEX succeeds on any descriptor
+                ioctl(closed, termios.FIOCLEX, 0)
+            assert ioctl(reader, termios.FIOCLEX, 0) == 0  # succeeds on any descriptor
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.parametrize("ioctl", [IOCTL, bind("unknown", 64)], ids=["raw", "libc"])
+def test_the_argument_may_be_an_address(ioctl: Ioctl) -> None:
+    """The kernel writes a C int there: the bytes that wait in a pipe, in the machine's order."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, bytes(259))
+        waiting = ctypes.c_int(-1)
+        assert ioctl(reader, termios.FIONREAD, ctypes.addressof(waiting)) == 0
+        assert waiting.value == 259
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.parametrize("ioctl", [IOCTL, bind("unknown", 64)], ids=["raw", "libc"])
+@pytest.mark.parametrize("request_", [termios.TIOCGWINSZ, 0xAE03 | NONE_BITS], ids=hex)
+def test_a_pipe_is_no_terminal_and_no_kvm(ioctl: Ioctl, request_: int) -> None:
+    """The kernel has no such ioctl for it: ENOTTY."""
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(OSError, match=f"Errno {errno.ENOTTY}"):
+            ioctl(reader, request_, 0)
     finally:
         os.close(reader)
         os.close(writer)
