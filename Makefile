@@ -23,8 +23,10 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.15; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
-VERSION := $(shell "$(PYTHON)" -c 'import sys; assert sys.version_info >= (3, 11); \
-  print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+# A free-threaded build has a "t" after its version.
+VERSION := $(shell "$(PYTHON)" -c 'import sys, sysconfig; assert sys.version_info >= (3, 11); \
+  print("%d.%d.%d" % sys.version_info[:3] + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' \
+  2>/dev/null)
 ifeq "$(VERSION)" ""
 $(error PYTHON="$(PYTHON)" is no Python 3.11 or newer; name one: make PYTHON=...)
 endif
@@ -98,6 +100,10 @@ header: $(VENV)/header/.ready ## hold the numbers against a kernel's headers, th
 kernels: $(WHEEL) ## boot Debian's kernels on emulated machines, and test there (long)
 	"$(PYTHON)" -m tests.emulated "$(WHEEL)" $(ARGS)
 
+.PHONY: machines
+machines: $(WHEEL) ## run what depends on the machine on other ones, under emulation (long)
+	PIP='$(PIP)' tests/machines $(WHEEL) $(MACHINES)
+
 .PHONY: lint
 lint: $(VENV)/dev/.packages ## check the style
 	$(DEV)/python -m ruff format --diff
@@ -146,7 +152,7 @@ release: $(VENV)/release/.packages .venv/build/.packages ## check what would be 
 
 .PHONY: requirements
 requirements: $(VENV)/release/.packages ## pin requirements/*.in; newest versions with ARGS=--upgrade
-	set -e; for name in dev build test run bench header mutate release; do \
+	set -e; for name in dev build test pages run bench header mutate release; do \
 	  $(VENV)/release/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-annotate --no-header $(ARGS) $$also \
 	    requirements/$$name.in -o requirements/$$name.txt; \
@@ -167,6 +173,8 @@ clean: ## remove what these targets made
 	rm -rf $(@D)
 	"$(PYTHON)" -m venv --without-pip $(@D)
 	$(PIP) --python $(@D)/bin/python install -q --require-hashes -r requirements/$(notdir $*).txt
+	$(if $(filter %/test,$*),$(PIP) --python $(@D)/bin/python install -q --require-hashes --only-binary :all: \
+	  -r requirements/pages.txt || echo "Examples with DuckDB and Dask are skipped: no wheels for this Python.")
 	touch $@
 
 .venv/%/.ready: .venv/%/.packages .venv/place $(WHEEL)
