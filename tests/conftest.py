@@ -18,7 +18,7 @@ from tests.standin.kernel import KVM_GET_API_VERSION, require, require_standin
 # No law depends on how fast a machine is.
 TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 # `make test` tries a few examples, the same ones everywhere; `make prove` many, and always others.
-settings.register_profile("default", TIMELESS, derandomize=True, max_examples=40)
+settings.register_profile("default", TIMELESS, derandomize=True, max_examples=20)
 settings.register_profile("prove", TIMELESS, max_examples=EXAMPLES)
 # `make mutate` asks whether a law is broken, not for the smallest case.
 settings.register_profile(

@@ -2,9 +2,9 @@
 
 import os
 
-CASES = int(os.environ.get("GMEMFLAGS_CASES", "500"))
-FUZZ = int(os.environ.get("GMEMFLAGS_FUZZ", "5000"))
+CASES = int(os.environ.get("GMEMFLAGS_CASES", "1000"))
+FUZZ = int(os.environ.get("GMEMFLAGS_FUZZ", "3000"))
 FUZZ_SEED = int(os.environ.get("GMEMFLAGS_FUZZ_SEED", "1"))
-HOSTS = min(30_000, CASES * 6)  # of a pool
+HOSTS = min(30_000, CASES * 2)  # of a pool
 EXAMPLES = max(100, min(2000, CASES // 200))  # of each law, with hypothesis, in `make prove`
 ROUNDS = min(10_000, CASES // 10)  # of what costs several system calls each

@@ -47,9 +47,9 @@ from tests.property.exhaustive import (
     obeys,
     random_case,
 )
+from tests.scale import CASES
 from tests.trees import flag_class
 
-CASES = int(os.environ.get("GMEMFLAGS_CASES", "4000"))
 PARTS = 8
 NUMBERS = {"W": 900, "X": 901, "Y": 902}
 FLAGS_HI = 903

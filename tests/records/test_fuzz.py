@@ -1,6 +1,6 @@
 """Documents broken at random: each ends in a value or in one RecordError, quickly.
 
-``make test`` tries 5,000, ``make prove`` a million; ``GMEMFLAGS_FUZZ`` is another number, and
+``make test`` tries 3,000, ``make prove`` a million; ``GMEMFLAGS_FUZZ`` is another number, and
 ``GMEMFLAGS_FUZZ_SEED`` where to start.
 """
 

@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
-import pytest
-
 from gmemflags.records import json_schema
 from tests.records.sampled import SAMPLES, content_of
 from tests.records.schema import SCHEMA, VALIDATOR, check_schema, is_valid
@@ -29,22 +27,24 @@ def test_it_is_plain_json() -> None:
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_no_part_is_left_open(name: str) -> None:
+def test_no_part_is_left_open() -> None:
     """Every object is closed, and what depends on other members alone may be left out."""
-    content = content_of(SAMPLES[name])
-    alike = {(of, *part): (part, fixed) for part, fixed, of in _objects(content, "")}
-    for part, fixed in alike.values():
-        part["another"] = 1.5
-        assert not is_valid(content), fixed
-        del part["another"]
-        for key in fixed:
-            kept = part.pop(key)
-            free = key == "extra" or ("number" in part and key != "number")
-            free |= "kind" in part and key in _OPERANDS
-            assert is_valid(content) is free, key
-            part[key] = kept
-    VALIDATOR.validate(content)
+    seen: set[tuple[str, ...]] = set()
+    for content in map(content_of, SAMPLES.values()):
+        for part, fixed, of in _objects(content, ""):
+            if (of, *part) in seen:
+                continue
+            seen.add((of, *part))
+            part["another"] = 1.5
+            assert not is_valid(content), fixed
+            del part["another"]
+            for key in fixed:
+                kept = part.pop(key)
+                free = key == "extra" or ("number" in part and key != "number")
+                free |= "kind" in part and key in _OPERANDS
+                assert is_valid(content) is free, key
+                part[key] = kept
+        VALIDATOR.validate(content)
 
 
 _OPERANDS = ("flag", "a", "b", "mask", "all_of", "any_of")
