@@ -38,7 +38,7 @@ from gmemflags.testing import FakeBackend
 BITS = [1 << number for number in range(64)]
 # A host with all flags but one: all of them at once would be an errno.
 LISTED = MASK ^ 1 << 62
-PATIENCE = 20.0  # seconds for python-sat
+PATIENCE = 5.0  # seconds for python-sat
 WHY = "It is so."
 SOURCE = "a benchmark"
 
