@@ -149,7 +149,6 @@ def merge(flags: int | None, flags_hi: int | None = None) -> Merged:
     ('0x100000003', '0xffffffff')
     """
     mask = answerable = hi_only = 0
-    wide = False
     if flags is not None:
         mask, wide = read_long(flags)
         answerable = MASK if wide else WORD
@@ -157,7 +156,7 @@ def merge(flags: int | None, flags_hi: int | None = None) -> Merged:
         high, too_wide = read_long(flags_hi)
         if too_wide:
             raise InvalidMaskError(f"{high:#x}", "an answer to FLAGS_HI: it is wider than 32 bits")
-        if wide:
+        if answerable == MASK:
             hi_only = high << 32 & ~mask
         else:
             mask |= high << 32
