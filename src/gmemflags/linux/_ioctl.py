@@ -81,7 +81,8 @@ def bind_creation(abi: str, long_bits: int) -> Ioctl:
                 return result
             os.close(checked_descriptor(result, fd))
             raise
-        return checked_descriptor(next(again), fd)
+        result = next(again)  # open, or FIOCLEX had failed
+        return result if result != fd else checked_descriptor(result, fd)
 
     return _checked(create)
 
