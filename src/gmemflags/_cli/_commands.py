@@ -10,7 +10,7 @@ import json
 import os
 from argparse import SUPPRESS, Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -161,15 +161,16 @@ class Source:
                 self.out.complain(f"{_shown(name)} is given twice and read once", "leave it out")
                 continue
             seen.add(path)
-            lines, bad = self._lines(name), self._without_host
-            for read in records.load_lines(lines, self.catalog, name=_shown(name), bad=bad):
-                if isinstance(read, Baseline):
-                    yield Said(f"{read.support.origin} at {self.place}", read.support, read)
-                else:
-                    yield Said(read.host.name or read.origin, read, read)
+            with closing(self._lines(name)) as lines:
+                shown, bad = _shown(name), self._without_host
+                for read in records.load_lines(lines, self.catalog, name=shown, bad=bad):
+                    if isinstance(read, Baseline):
+                        yield Said(f"{read.support.origin} at {self.place}", read.support, read)
+                    else:
+                        yield Said(read.host.name or read.origin, read, read)
         yield from self._unasked
 
-    def _lines(self, name: str) -> Iterator[bytes]:
+    def _lines(self, name: str) -> Generator[bytes, None, None]:
         with _open(name) as file:
             for count, line in enumerate(iter(lambda: file.readline(records.LONGEST + 1), b""), 1):
                 self.place = f"{_shown(name)}, line {count}"
