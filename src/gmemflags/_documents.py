@@ -22,12 +22,7 @@ from attrs import fields, frozen
 from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
-from gmemflags._exceptions import (
-    CatalogError,
-    GmemFlagsError,
-    KvmUnavailableError,
-    Unavailable,
-)
+from gmemflags._exceptions import CatalogError, GmemFlagsError, KvmUnavailableError, Unavailable
 from gmemflags._explain import asked, listed
 from gmemflags._fleet import Baseline, Comparison, Lacking
 from gmemflags._format import format_rule
@@ -515,10 +510,6 @@ def _said_mask(raw: Mapping[str, int | None], mask: int) -> int:
     return mask if mask == both or mask in masks else both
 
 
-def _unavailable_parts(error: KvmUnavailableError) -> Parts:
-    return {"tool": TOOL, "message": str(error)}
-
-
 def _make_unavailable(parts: Parts, _: Catalog) -> KvmUnavailableError:
     keys = ("errno", "strerror", "what", "reason", "remedy", "name", "time")
     return KvmUnavailableError(**{key: parts[key] for key in keys})
@@ -560,10 +551,6 @@ def _rule(kind: str, **parts: Any) -> Rule:
     return _RULES[kind](**parts)
 
 
-def _catalog_parts(catalog: Catalog) -> Parts:
-    return {"flags": {name: bit for bit, name in catalog.flags.bit_names.items()}}
-
-
 def _make_catalog(parts: Parts, *known: Catalog) -> Catalog:
     # The same object if it is one that ships or is known.
     profiles = [Profile(name, **profile) for name, profile in parts["profiles"].items()]
@@ -588,15 +575,12 @@ def _referring(catalog: Catalog, values: Iterable[Any], key: str) -> list[Parts]
     # The parts of values, with the rules that ``key`` holds by index and text.
     index = {id(rule): number for number, rule in enumerate(catalog.rules)}
 
-    def reference(rule: Rule) -> Parts:
-        return {"index": index[id(rule)], "text": format_rule(rule, catalog)}
+    def reference(rules: Any) -> Any:
+        if isinstance(rules, Rule):
+            return {"index": index[id(rules)], "text": format_rule(rules, catalog)}
+        return [reference(rule) for rule in rules]
 
-    found: list[Parts] = []
-    for value in values:
-        rules = getattr(value, key)
-        one = reference(rules) if isinstance(rules, Rule) else [reference(rule) for rule in rules]
-        found.append({**_fields(value), key: one})
-    return found
+    return [{**_fields(value), key: reference(getattr(value, key))} for value in values]
 
 
 def _decision_parts(resolution: Resolution) -> Parts:
@@ -643,9 +627,8 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
     halves = support.answerable & WORD, support.answerable > WORD
     most = [0 if half else count for half in halves]
     if len(unanswered) != 2 or any(map(gt, unanswered, most)):
-        raise Fault(
-            f"two counts of the {count} hosts are needed, 0 for answered bits", "unanswered"
-        )
+        problem = f"two counts of the {count} hosts are needed, 0 for answered bits"
+        raise Fault(problem, "unanswered")
     # Bits that this catalog names and that of the pool did not: no host lists them.
     lacking = dict.fromkeys(bits(catalog.named & ~support.mask), everyone)
     for bit, hosts in parts["lacking"].items():
@@ -653,13 +636,9 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
             if bit & support.mask:
                 raise Fault("all hosts list this bit, so none can lack it")
             lacking[bit] = _lacking(max(1, unanswered[not bit & WORD]), count, **hosts)
-    return Baseline(
-        support=support,
-        count=count,
-        lacking=dict(sorted(lacking.items())),
-        first=first,
-        unanswered=(unanswered[0], unanswered[1]),
-    )
+    lacking = dict(sorted(lacking.items()))
+    both = (unanswered[0], unanswered[1])
+    return Baseline(support=support, count=count, lacking=lacking, first=first, unanswered=both)
 
 
 def _lacking(least: int, most: int, count: int, first: list[str]) -> Lacking:
@@ -693,15 +672,6 @@ def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
     return comparison
 
 
-def _probe_parts(report: ProbeReport) -> Parts:
-    catalog = report.support.catalog
-    return {
-        "unexplained": sorted(report.unexplained),
-        "checked_rules": _referring(catalog, report.checked_rules, "rule"),
-        "catalog": catalog,
-    }
-
-
 def _make_probe(parts: Parts, _: Catalog) -> ProbeReport:
     support = _embedded(parts, "support", parts["catalog"], "catalog")
     keys = ("observations", "size", "until", "stopped", "stopped_at", "changed")
@@ -714,13 +684,19 @@ PARTS: dict[Any, Callable[[Any], Parts]] = {
     _Hosts: lambda hosts: {"except_vm_types": hosts.except_vm_types or None},
     _Rule: lambda rule: {"kind": type(rule).__name__.lower()},
     HostDocument: _host_parts,
-    UnavailableDocument: _unavailable_parts,
+    UnavailableDocument: lambda error: {"tool": TOOL, "message": str(error)},
     FlagsDocument: _flags_parts,
     RequestDocument: _request_parts,
-    CatalogDocument: _catalog_parts,
+    CatalogDocument: lambda catalog: {
+        "flags": {name: bit for bit, name in catalog.flags.bit_names.items()}
+    },
     DecisionDocument: _decision_parts,
     ComparisonDocument: _comparison_parts,
-    ProbeDocument: _probe_parts,
+    ProbeDocument: lambda report: {
+        "unexplained": sorted(report.unexplained),
+        "checked_rules": _referring(report.support.catalog, report.checked_rules, "rule"),
+        "catalog": report.support.catalog,
+    },
 }
 """The parts of a document that are not attributes of the value."""
 

@@ -410,13 +410,14 @@ def json_schema() -> dict[str, Any]:
 
     It says what can be said of each part by itself; :func:`loads` checks the rest.
     """
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Documents of gmemflags",
-        "oneOf": [form.schema for form in _FORMS.values()],
-        "$defs": _DEFINITIONS,
-    }
-    return deepcopy(schema)
+    return deepcopy(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Documents of gmemflags",
+            "oneOf": [form.schema for form in _FORMS.values()],
+            "$defs": _DEFINITIONS,
+        }
+    )
 
 
 # From the text of a document to its value.
