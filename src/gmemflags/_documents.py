@@ -18,16 +18,11 @@ from functools import partial
 from operator import gt
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
-from attrs import evolve, fields, frozen
+from attrs import fields, frozen
 from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
-from gmemflags._exceptions import (
-    CatalogError,
-    GmemFlagsError,
-    KvmUnavailableError,
-    Unavailable,
-)
+from gmemflags._exceptions import CatalogError, GmemFlagsError, KvmUnavailableError, Unavailable
 from gmemflags._explain import asked, listed
 from gmemflags._fleet import Baseline, Comparison, Lacking
 from gmemflags._format import format_rule
@@ -38,7 +33,6 @@ from gmemflags._masks import WORD, FlagWord, bits, flag_class, merge, read_long
 from gmemflags._problems import Reason, Role
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule, Stage
-from gmemflags._values import frozen_mapping
 
 VERSION = "0.2.0"
 """The version of this library, which documents name."""
@@ -481,39 +475,6 @@ def _answer(
     return number, raw, errno
 
 
-def renamed(host: Support, name: str | None, time: str | None, **changes: Any) -> Support:
-    """A host with another name and time, as a document says them, and with other changes."""
-    facts = host.host
-    uname, seconds = (facts.kernel, facts.machine, facts.vm_type), time and _time.read(time)
-    extra = changes.pop("extra", facts.extra)
-    facts = made(HostFacts, *uname, name=name, time=seconds, extra=extra)
-    return made(lambda: evolve(host, host=facts, **changes))
-
-
-def varied(  # noqa: PLR0917  # the parts in the order in which a document has them
-    host: Support,
-    names: Mapping[int, str],
-    name: str | None,
-    time: str | None,
-    extra: Parts,
-    raw: str,
-    flags: str | None,
-    mask: str,
-) -> Support:
-    """A host with another answer to FLAGS as well, with which ``flags`` and ``mask`` agree.
-
-    ``names`` are those of its document, and ``flags`` is the inside of a JSON list of texts, or
-    None for an empty one.
-    """
-    answers = frozen_mapping({**host.answers, FLAGS: _long.read(raw)})
-    found = renamed(host, name, time, extra=extra, answers=answers)
-    listed = [names.get(bit) or hex(bit) for bit in bits(found.mask)]
-    told = ('","'.join(listed), '", "'.join(listed)) if listed else (None,)
-    if flags not in told or mask != hex(found.mask):
-        raise Fault("flags and mask do not agree with the answer")
-    return found
-
-
 def make_host(parts: Parts, catalog: Catalog) -> Support:
     """The host of a document under a catalog.
 
@@ -531,26 +492,22 @@ def make_host(parts: Parts, catalog: Catalog) -> Support:
         raise
     except (GmemFlagsError, ValueError) as error:
         raise Fault(str(error)) from None
-    _agree(parts, _flags(_said_mask(said, parts["mask"]), names))
+    raw = {answer.capability: answer.raw for answer in said}
+    _agree(parts, _flags(_said_mask(raw, parts["mask"]), names))
     return support
 
 
 FLAGS = Capability.GUEST_MEMFD_FLAGS.value
+_FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
 
 
-def _said_mask(said: Iterable[Answer], mask: int) -> int:
+def _said_mask(raw: Mapping[str, int | None], mask: int) -> int:
     # What the answers say to a tree that numbers both halves of the flags, or one of them.
-    raw = {answer.capability: answer.raw for answer in said}
-    low, high = (
-        (raw.get(name), None)
-        for name in (Capability.GUEST_MEMFD_FLAGS, Capability.GUEST_MEMFD_FLAGS_HI)
-    )
-    masks = [made(merge, flags, flags_hi).mask for flags in low for flags_hi in high]
-    return mask if mask in masks else masks[0]
-
-
-def _unavailable_parts(error: KvmUnavailableError) -> Parts:
-    return {"tool": TOOL, "message": str(error)}
+    flags, flags_hi = raw.get(FLAGS), raw.get(_FLAGS_HI)
+    halves = ((flags, flags_hi), (flags, None), (None, flags_hi), (None, None))
+    masks = (made(merge, *pair).mask for pair in halves)
+    both = next(masks)
+    return mask if mask == both or mask in masks else both
 
 
 def _make_unavailable(parts: Parts, _: Catalog) -> KvmUnavailableError:
@@ -594,10 +551,6 @@ def _rule(kind: str, **parts: Any) -> Rule:
     return _RULES[kind](**parts)
 
 
-def _catalog_parts(catalog: Catalog) -> Parts:
-    return {"flags": {name: bit for bit, name in catalog.flags.bit_names.items()}}
-
-
 def _make_catalog(parts: Parts, *known: Catalog) -> Catalog:
     # The same object if it is one that ships or is known.
     profiles = [Profile(name, **profile) for name, profile in parts["profiles"].items()]
@@ -622,15 +575,12 @@ def _referring(catalog: Catalog, values: Iterable[Any], key: str) -> list[Parts]
     # The parts of values, with the rules that ``key`` holds by index and text.
     index = {id(rule): number for number, rule in enumerate(catalog.rules)}
 
-    def reference(rule: Rule) -> Parts:
-        return {"index": index[id(rule)], "text": format_rule(rule, catalog)}
+    def reference(rules: Any) -> Any:
+        if isinstance(rules, Rule):
+            return {"index": index[id(rules)], "text": format_rule(rules, catalog)}
+        return [reference(rule) for rule in rules]
 
-    found: list[Parts] = []
-    for value in values:
-        rules = getattr(value, key)
-        one = reference(rules) if isinstance(rules, Rule) else [reference(rule) for rule in rules]
-        found.append({**_fields(value), key: one})
-    return found
+    return [{**_fields(value), key: reference(getattr(value, key))} for value in values]
 
 
 def _decision_parts(resolution: Resolution) -> Parts:
@@ -677,9 +627,8 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
     halves = support.answerable & WORD, support.answerable > WORD
     most = [0 if half else count for half in halves]
     if len(unanswered) != 2 or any(map(gt, unanswered, most)):
-        raise Fault(
-            f"two counts of the {count} hosts are needed, 0 for answered bits", "unanswered"
-        )
+        problem = f"two counts of the {count} hosts are needed, 0 for answered bits"
+        raise Fault(problem, "unanswered")
     # Bits that this catalog names and that of the pool did not: no host lists them.
     lacking = dict.fromkeys(bits(catalog.named & ~support.mask), everyone)
     for bit, hosts in parts["lacking"].items():
@@ -687,13 +636,9 @@ def _make_baseline(parts: Parts, catalog: Catalog) -> Baseline:
             if bit & support.mask:
                 raise Fault("all hosts list this bit, so none can lack it")
             lacking[bit] = _lacking(max(1, unanswered[not bit & WORD]), count, **hosts)
-    return Baseline(
-        support=support,
-        count=count,
-        lacking=dict(sorted(lacking.items())),
-        first=first,
-        unanswered=(unanswered[0], unanswered[1]),
-    )
+    lacking = dict(sorted(lacking.items()))
+    both = (unanswered[0], unanswered[1])
+    return Baseline(support=support, count=count, lacking=lacking, first=first, unanswered=both)
 
 
 def _lacking(least: int, most: int, count: int, first: list[str]) -> Lacking:
@@ -727,15 +672,6 @@ def _make_comparison(parts: Parts, _: Catalog) -> Comparison:
     return comparison
 
 
-def _probe_parts(report: ProbeReport) -> Parts:
-    catalog = report.support.catalog
-    return {
-        "unexplained": sorted(report.unexplained),
-        "checked_rules": _referring(catalog, report.checked_rules, "rule"),
-        "catalog": catalog,
-    }
-
-
 def _make_probe(parts: Parts, _: Catalog) -> ProbeReport:
     support = _embedded(parts, "support", parts["catalog"], "catalog")
     keys = ("observations", "size", "until", "stopped", "stopped_at", "changed")
@@ -748,13 +684,19 @@ PARTS: dict[Any, Callable[[Any], Parts]] = {
     _Hosts: lambda hosts: {"except_vm_types": hosts.except_vm_types or None},
     _Rule: lambda rule: {"kind": type(rule).__name__.lower()},
     HostDocument: _host_parts,
-    UnavailableDocument: _unavailable_parts,
+    UnavailableDocument: lambda error: {"tool": TOOL, "message": str(error)},
     FlagsDocument: _flags_parts,
     RequestDocument: _request_parts,
-    CatalogDocument: _catalog_parts,
+    CatalogDocument: lambda catalog: {
+        "flags": {name: bit for bit, name in catalog.flags.bit_names.items()}
+    },
     DecisionDocument: _decision_parts,
     ComparisonDocument: _comparison_parts,
-    ProbeDocument: _probe_parts,
+    ProbeDocument: lambda report: {
+        "unexplained": sorted(report.unexplained),
+        "checked_rules": _referring(report.support.catalog, report.checked_rules, "rule"),
+        "catalog": report.support.catalog,
+    },
 }
 """The parts of a document that are not attributes of the value."""
 

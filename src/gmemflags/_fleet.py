@@ -22,18 +22,20 @@ ENODEV))
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from attrs import Factory, evolve, field, frozen
 
 from gmemflags._catalog import Capability, Catalog, Scope
 from gmemflags._decision import obstacle
-from gmemflags._exceptions import InconsistentAnswerError, InvalidMaskError, PoolError, quote
+from gmemflags._exceptions import PoolError, quote
 from gmemflags._format import describe, describe_mask, rules_with_why
 from gmemflags._host import HostFacts, Support
 from gmemflags._masks import MASK, WORD, bits, read_long, union
 from gmemflags._rules import Rule, Stage, architecture, vm_type_alone
 from gmemflags._solver import Budget, OutOfSteps
 from gmemflags._values import (
+    NOTHING,
     Reduced,
     ShowsFields,
     checked_mapping,
@@ -72,13 +74,11 @@ def _lacking(lacking: Mapping[int, Lacking]) -> Mapping[int, Lacking]:
 def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
     support, budget = pool.support, Budget()
     found: list[tuple[int, tuple[Rule, ...]]] = []
-    try:
+    with suppress(OutOfSteps):  # a note more or less: resolve() tells who asks for the flag
         for bit in bits(support.mask & support.catalog.named):
             rules = obstacle(support, bit, Stage.ACCESS, budget)
             if rules is not None:
                 found.append((bit, rules))
-    except OutOfSteps:
-        pass  # a note more or less: whoever asks for the flag is told by resolve()
     return tuple(found)
 
 
@@ -124,13 +124,11 @@ class Baseline(ShowsFields):
         for bit, out in self.lacking.items():
             unknown = self.unanswered[bit > WORD]
             what, lack = describe(bit, catalog), out.count - unknown
-            names = ", ".join(map(quote, out.first)) + (
-                ", ..." if out.count > len(out.first) else ""
-            )
+            names = ", ".join(map(quote, out.first))
+            names += ", ..." if out.count > len(out.first) else ""
             if lack:
-                lines.append(
-                    f"{lack} of {total} {'lacks' if lack == 1 else 'lack'} {what}: {names}"
-                )
+                lacks = "lacks" if lack == 1 else "lack"
+                lines.append(f"{lack} of {total} {lacks} {what}: {names}")
             if unknown:
                 lines.append(f"no answer about {what} from {unknown} of {total}: {names}")
         for bit, rules in self._obstacles:
@@ -168,8 +166,7 @@ def baseline(hosts: Iterable[Support | Baseline]) -> Baseline:
     """
     pool: _Pool | None = None
     for host in hosts:
-        if pool is None:
-            pool = _Pool(host.support if isinstance(host, Baseline) else host)
+        pool = pool or _Pool(host.support if isinstance(host, Baseline) else host)
         pool.add(host)
     if pool is None:
         raise PoolError("", "a baseline needs at least one host")
@@ -194,10 +191,20 @@ class _Pool:
         self.unsettled = MASK  # the bits for which another name can be kept
 
     def add(self, host: Support | Baseline) -> None:
-        support = host.support if isinstance(host, Baseline) else host
+        lacking: Mapping[int, Lacking] = NOTHING
+        if isinstance(host, Baseline):
+            support, count, first, lacking = host.support, host.count, host.first, host.lacking
+            unanswered = host.unanswered
+        else:
+            support, count, first = host, 1, (host.origin,)
+            unanswered = (not host.answerable & WORD, host.answerable <= WORD)
         self._check(support)
+        self.count += count
+        self.first += first[: _NAMED - len(self.first)]
         self.mask &= support.mask
         self.answerable &= support.answerable
+        self.unanswered[0] += unanswered[0]
+        self.unanswered[1] += unanswered[1]
         if self.wide:
             flags = support.answers.get(_FLAGS)
             self.wide = flags is not None and read_long(flags)[1]
@@ -208,30 +215,13 @@ class _Pool:
                 for name, value in self.others.items()
                 if name in here
             }
-        if isinstance(host, Baseline):
-            self._count_many(host)
-        else:
-            low, high = support.answerable & WORD, support.answerable >> 32
-            self._count(support.mask, (0 if low else 1, 0 if high else 1), 1, (support.origin,))
-
-    def _count(
-        self, mask: int, unanswered: tuple[int, int], count: int, origins: tuple[str, ...]
-    ) -> None:
-        self.count += count
-        self.first += origins[: _NAMED - len(self.first)]
         listed = self.listed
-        for bit in bits(mask):
+        for bit in bits(support.mask):
             listed[bit] += count
-        self.unanswered[0] += unanswered[0]
-        self.unanswered[1] += unanswered[1]
-        self._name(MASK ^ mask, origins)
-
-    def _count_many(self, pool: Baseline) -> None:
-        self._count(MASK, pool.unanswered, pool.count, pool.first)
-        for bit in bits(MASK ^ pool.support.mask):
-            lacking = pool.lacking.get(bit, Lacking(pool.count, pool.first))
-            self.listed[bit] -= lacking.count
-            self._name(bit, lacking.first)
+        for bit, out in lacking.items():
+            listed[bit] += count - out.count
+            self._name(bit, out.first)
+        self._name(MASK & ~(support.mask | union(lacking)), first)
 
     def _name(self, missing: int, origins: tuple[str, ...]) -> None:
         for bit in bits(missing & self.unsettled):
@@ -275,13 +265,7 @@ class _Pool:
                 values[_FLAGS] = self.mask & WORD
             if self.answerable > WORD and self.like.catalog.capabilities.get(_FLAGS_HI) is not None:
                 values[_FLAGS_HI] = self.mask >> 32
-        for name, value in values.items():
-            values[name] = value - MASK - 1 if value >> 63 else value
-            try:
-                read_long(values[name])
-            except InvalidMaskError as error:
-                raise InconsistentAnswerError(name, values[name], str(error), _ORIGIN) from None
-        return values
+        return {name: value - (value >> 63 << 64) for name, value in values.items()}
 
     def baseline(self) -> Baseline:
         like, named = self.like, self.like.catalog.named
@@ -384,10 +368,7 @@ class Comparison(ShowsFields):
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why the two cannot be compared with certainty, a sentence each."""
-        found = tuple(_doubts(self.a, self.b))
-        if self._found[2]:
-            return found
-        return (*found, "rules: too hard, so that not every flag was compared")
+        return tuple(_doubts(self.a, self.b, finished=self._found[2]))
 
     @property
     def safe(self) -> bool:
@@ -400,9 +381,9 @@ class Comparison(ShowsFields):
         a, b = quote(self.a.origin), quote(self.b.origin)
         if self.safe:
             return f"safe: what runs on {a} runs on {b}"
-        lost = f"{len(self.lost)} lost" if self.lost else ""
-        kinds = "they are hosts of different kinds" if self.doubts else ""
-        return f"not safe: from {a} to {b}: {', '.join(filter(None, (lost, kinds)))}"
+        why = [f"{len(self.lost)} lost"] if self.lost else []
+        why += ["they are hosts of different kinds"] if self.doubts else []
+        return f"not safe: from {a} to {b}: {', '.join(why)}"
 
     def __str__(self) -> str:
         lines = [
@@ -455,17 +436,17 @@ def _losses(
     for name, mine in _others(here).items():
         other = there.known_answer(name)
         missing = mine & ~(other or 0)
-        if (name == Capability.VM_TYPES and here.scope is Scope.VM) or (
-            name == Capability.GUEST_MEMFD and other
-        ):
-            continue  # other types do not concern this VM; guest_memfd is a yes if it is not 0
+        if name == Capability.VM_TYPES and here.scope is Scope.VM:
+            continue  # other types do not concern this VM
+        if name == Capability.GUEST_MEMFD and other:
+            continue  # it is a yes if it is not 0
         if missing:
             answer = "not known" if other is None else f"{other:#x}"
             message = f"KVM_CAP_{quote(name)} is {answer} {on_other}, and {mine:#x} {on_this}"
             yield Loss(capability=name, bits=missing, message=message)
 
 
-def _doubts(a: Support, b: Support) -> Iterator[str]:
+def _doubts(a: Support, b: Support, *, finished: bool) -> Iterator[str]:
     if not _same_catalog(a.catalog, b.catalog):
         yield f"catalog: {_catalog_name(a.catalog)} and {_catalog_name(b.catalog)}: bits may differ"
     clash = union(bit for bit, n in a.other_names.items() if b.other_names.get(bit, n) != n)
@@ -478,6 +459,8 @@ def _doubts(a: Support, b: Support) -> Iterator[str]:
     a_type, b_type = _type_of(a), _type_of(b)
     if a.scope is b.scope is Scope.VM and (a_type != b_type or a_type is None):
         yield f"VM type: {_fact(a_type)} and {_fact(b_type)}: rules may differ"
+    if not finished:
+        yield "rules: too hard, so that not every flag was compared"
 
 
 def _same_catalog(one: Catalog, other: Catalog) -> bool:
