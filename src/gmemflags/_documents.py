@@ -18,7 +18,7 @@ from functools import partial
 from operator import gt
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypeVar, cast
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 from typing_extensions import ReadOnly, TypedDict
 
 from gmemflags._catalog import Capability, Catalog, Need, Prerequisites, Profile, Request, Scope
@@ -33,6 +33,7 @@ from gmemflags._masks import WORD, FlagWord, bits, flag_class, merge, read_long
 from gmemflags._problems import Reason, Role
 from gmemflags._resolve import Resolution
 from gmemflags._rules import Always, Excludes, Hosts, Never, Refused, Requires, Rule, Stage
+from gmemflags._values import frozen_mapping
 
 VERSION = "0.2.0"
 """The version of this library, which documents name."""
@@ -475,6 +476,39 @@ def _answer(
     return number, raw, errno
 
 
+def renamed(host: Support, name: str | None, time: str | None, **changes: Any) -> Support:
+    """A host with another name and time, as a document says them, and with other changes."""
+    facts = host.host
+    uname, seconds = (facts.kernel, facts.machine, facts.vm_type), time and _time.read(time)
+    extra = changes.pop("extra", facts.extra)
+    facts = made(HostFacts, *uname, name=name, time=seconds, extra=extra)
+    return made(lambda: evolve(host, host=facts, **changes))
+
+
+def varied(  # noqa: PLR0917  # the parts in the order in which a document has them
+    host: Support,
+    names: Mapping[int, str],
+    name: str | None,
+    time: str | None,
+    extra: Parts,
+    raw: str,
+    flags: str | None,
+    mask: str,
+) -> Support:
+    """A host with another answer to FLAGS as well, with which ``flags`` and ``mask`` agree.
+
+    ``names`` are those of its document, and ``flags`` is the inside of a JSON list of texts, or
+    None for an empty one.
+    """
+    answers = frozen_mapping({**host.answers, FLAGS: _long.read(raw)})
+    found = renamed(host, name, time, extra=extra, answers=answers)
+    listed = [names.get(bit) or hex(bit) for bit in bits(found.mask)]
+    told = ('","'.join(listed), '", "'.join(listed)) if listed else (None,)
+    if flags not in told or mask != hex(found.mask):
+        raise Fault("flags and mask do not agree with the answer")
+    return found
+
+
 def make_host(parts: Parts, catalog: Catalog) -> Support:
     """The host of a document under a catalog.
 
@@ -492,22 +526,22 @@ def make_host(parts: Parts, catalog: Catalog) -> Support:
         raise
     except (GmemFlagsError, ValueError) as error:
         raise Fault(str(error)) from None
-    raw = {answer.capability: answer.raw for answer in said}
-    _agree(parts, _flags(_said_mask(raw, parts["mask"]), names))
+    _agree(parts, _flags(_said_mask(said, parts["mask"]), names))
     return support
 
 
 FLAGS = Capability.GUEST_MEMFD_FLAGS.value
-_FLAGS_HI = Capability.GUEST_MEMFD_FLAGS_HI.value
 
 
-def _said_mask(raw: Mapping[str, int | None], mask: int) -> int:
+def _said_mask(said: Iterable[Answer], mask: int) -> int:
     # What the answers say to a tree that numbers both halves of the flags, or one of them.
-    flags, flags_hi = raw.get(FLAGS), raw.get(_FLAGS_HI)
-    halves = ((flags, flags_hi), (flags, None), (None, flags_hi), (None, None))
-    masks = (made(merge, *pair).mask for pair in halves)
-    both = next(masks)
-    return mask if mask == both or mask in masks else both
+    raw = {answer.capability: answer.raw for answer in said}
+    low, high = (
+        (raw.get(name), None)
+        for name in (Capability.GUEST_MEMFD_FLAGS, Capability.GUEST_MEMFD_FLAGS_HI)
+    )
+    masks = [made(merge, flags, flags_hi).mask for flags in low for flags_hi in high]
+    return mask if mask in masks else masks[0]
 
 
 def _make_unavailable(parts: Parts, _: Catalog) -> KvmUnavailableError:

@@ -24,8 +24,8 @@ gmemflags._exceptions.RecordError: at $.mask: the rest of the document says 0x3,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from itertools import count, repeat
 from json import JSONDecodeError, JSONDecoder, JSONEncoder
@@ -37,6 +37,7 @@ from typing import (
     Any,
     Literal,
     NotRequired,
+    TypeVar,
     Union,
     cast,
     get_args,
@@ -44,7 +45,7 @@ from typing import (
     overload,
 )
 
-from attrs import evolve, frozen
+from attrs import frozen
 from typing_extensions import ReadOnly, get_type_hints
 
 from gmemflags._catalog import Catalog, Request
@@ -64,28 +65,27 @@ from gmemflags._documents import (
     Flaw,
     Form,
     HostDocument,
-    Long,
     Parts,
     ProbeDocument,
     RequestDocument,
-    Time,
     UnavailableDocument,
     choice,
     decide_again,
     made,
     plain,
     quoted,
+    renamed,
+    varied,
     within,
     wrong,
 )
 from gmemflags._exceptions import CatalogError, GmemFlagsError, KvmUnavailableError, RecordError
 from gmemflags._fleet import Baseline, Comparison
-from gmemflags._host import HostFacts, Support
+from gmemflags._host import Support
 from gmemflags._learn import ProbeReport
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, bits
+from gmemflags._masks import FlagWord
 from gmemflags._resolve import Resolution
-from gmemflags._values import frozen_mapping
 
 __all__ = [
     "BaselineDocument",
@@ -106,6 +106,9 @@ __all__ = [
     "replay",
     "to_dict",
 ]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 LONGEST = 1 << 24
 """No document has more characters or bytes than this, 16 Mi."""
@@ -160,8 +163,10 @@ def to_dict(value: Value) -> Document:
     """
     for kind, form in _FORMS.items():
         if isinstance(value, kind):
-            with _record_errors():
+            try:
                 return cast("Document", form.write(value))
+            except Fault as fault:
+                raise _record_error(fault) from None
     kinds = ", ".join(kind.__name__ for kind in _FORMS)
     raise TypeError(f"a {type(value).__name__} has no document; these have: {kinds}")
 
@@ -204,9 +209,7 @@ def loads(document: str | bytes, catalog: Catalog = MAINLINE) -> Any:
     >>> records.loads(records.dumps(host)) == host
     True
     """
-    with _record_errors():
-        parts, make = _parts_of(_parsed(document), _BY_SCHEMA)
-        return make(parts, catalog)
+    return _read(document, _BY_SCHEMA, catalog)
 
 
 def load_lines(
@@ -262,63 +265,66 @@ def load_lines(
         raise RecordError(f"{place} {number + 1}, $", problem) from None
 
 
-# A host's line as ``dumps``, ``jq -c`` and ``json.dumps`` write it. No brace comes before
-# "answers", so it is a key of the document, and so are those behind it.
-_LINE = re.compile(
-    r'\{"schema": ?"gmemflags/host/2", ?"name": ?(?:null|"(?P<name>[ !#-\[\]-~]*)")'
-    r', ?"time": ?(?:null|"(?P<time>[^"]*)")(,[^{}]*, ?"answers": ?\{(?:"\w+": ?\{[^{}]*\}, ?)*'
-    r'"GUEST_MEMFD_FLAGS": ?\{"number": ?\d+, ?"raw": ?)"(?P<raw>-?\d+)"'
-    r'(\}(?:, ?"\w+": ?\{[^{}]*\})*\}), ?"flags": ?\[(?:"(?P<flags>[^\]]*)")?\]'
-    r', ?"mask": ?"(?P<mask>\w+)"(, ?"names": ?\{[^{}]*\})(?:, ?"extra": ?(?P<extra>\{.*\}))?\}'
-    r"[ \t\r\n]*",
+# A host's line as ``dumps``, ``jq -c`` and ``json.dumps`` write it: name, time, and the rest.
+_OWN = re.compile(
+    r'\{"schema": ?"gmemflags/host/2", ?"name": ?(?:null|"([ !#-\[\]-~]*)")'
+    r', ?"time": ?(?:null|"([^"]*)")(,.*)',
+    re.ASCII | re.DOTALL,
+)
+# The rest. No brace comes before "answers", so it is a key of the document, and so are "flags" and
+# "mask" behind it.
+_REST = re.compile(
+    r'(,[^{}]*, ?"answers": ?\{(?:"\w+": ?\{[^{}]*\}, ?)*'
+    r'"GUEST_MEMFD_FLAGS": ?\{"number": ?\d+, ?"raw": ?)"(-?\d+)"'
+    r'(\}(?:, ?"\w+": ?\{[^{}]*\})*\}), ?"flags": ?\[(?:"([^\]]*)")?\], ?"mask": ?"(\w+)"'
+    r'(, ?"names": ?\{[^{}]*\})(?:, ?"extra": ?(\{.*\}))?\}[ \t\r\n]*',
     re.ASCII,
 )
-_OWN = ("name", "time", "raw", "flags", "mask", "extra")
-_SAME = (3, 5, 8)  # the other groups
-_LONGEST_KNOWN = 4096
 _MOST_KNOWN = 1024
+_LONGEST_KNOWN = 4096
 
 
 def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
-    # Most hosts of a pool differ in name, time, flags and ``extra`` alone: one that was read of the
-    # same text but for these is copied with them. What is wrong in a line is told without that.
-    known: dict[Any, tuple[Support, Mapping[int, str]]] = {}
+    # Most hosts of a pool differ in name and time alone, or in flags and ``extra`` as well: a host
+    # that was read of the same text but for these is copied with them, and checked as any other.
+    hosts: dict[str, Support] = {}
+    once: dict[str, None] = {}
+    around: dict[tuple[str, ...], tuple[Support, dict[int, str]]] = {}
 
     def read(line: str | bytes) -> Any:
         text = line.decode(errors="surrogateescape") if isinstance(line, bytes) else line
-        found = _LINE.fullmatch(text) if len(text) <= _LONGEST_KNOWN else None
-        same = found and found.group(*_SAME)
-        if found and same in known:
-            with suppress(Fault):
-                return _copied(*known[same], found)
-        with _record_errors():
-            parts, make = _parts_of(_parsed(line), _POOL)
-            value = make(parts, catalog)
+        own = _OWN.fullmatch(text) if len(text) <= _LONGEST_KNOWN else None
+        if own is None:
+            return _read(line, _HOSTS, catalog)
+        name, time, rest = own.groups()
+        found = None
+        with suppress(Fault):  # what is wrong first is told below
+            if (like := hosts.get(rest)) is not None:
+                return renamed(like, name, time)
+            found = _REST.fullmatch(rest)
+            if found and (known := around.get(found.group(1, 3, 6))) is not None:
+                extra: Parts = _EXTRA.read(_parsed(found[7])) if found[7] else {}
+                value = varied(*known, name, time, extra, *found.group(2, 4, 5))
+                # Kept from the second time on: no two hosts of a pool may list the same flags.
+                if rest in once:
+                    return _remember(hosts, rest, value)
+                _remember(once, rest, None)
+                return value
+        value = _read(line, _HOSTS, catalog)
         if found and FLAGS in value.answers:
-            if len(known) == _MOST_KNOWN:
-                known.clear()
-            known[same] = value, parts["names"]
-        return value
+            names = _parsed(f"{{{found[6][1:]}}}")["names"]
+            named = {int(bit, 16): name for bit, name in names.items()}
+            _remember(around, found.group(1, 3, 6), (value, named))
+        return _remember(hosts, rest, value)
 
     return read
 
 
-def _copied(like: Support, names: Mapping[int, str], line: re.Match[str]) -> Support:
-    name, time, raw, flags, mask, extra = line.group(*_OWN)
-    facts = made(
-        HostFacts,
-        *(like.host.kernel, like.host.machine, like.host.vm_type),
-        name=name,
-        time=None if time is None else _TIME.read(time),
-        extra={} if extra is None else _EXTRA.read(_parsed(extra)),
-    )
-    answers = frozen_mapping({**like.answers, FLAGS: _LONG.read(raw)})
-    host = made(lambda: evolve(like, host=facts, answers=answers))
-    listed = '","'.join([names.get(bit) or hex(bit) for bit in bits(host.mask)])
-    told = flags and flags.replace('", "', '","')
-    if mask != hex(host.mask) or told != (listed or None):
-        raise Fault("flags and mask do not agree with the answer")
-    return host
+def _remember(known: dict[K, V], key: K, value: V) -> V:
+    if len(known) == _MOST_KNOWN:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _located(error: GmemFlagsError, place: str, line: str | bytes) -> GmemFlagsError:
@@ -372,10 +378,12 @@ def replay(document: str | bytes) -> Replay:
     >>> print(records.replay(document).same)
     True
     """
-    with _record_errors():
+    try:
         recorded = _parsed(document)
-        parts, _ = _parts_of(recorded, _DECISION)
-        now = decide_again(parts)
+        read, _ = _kind_of(recorded, _DECISION)
+        now = decide_again(read(recorded))
+    except Fault as fault:
+        raise _record_error(fault) from None
     found: dict[bool, list[str]] = {False: [], True: []}
     for path, told in _differences(recorded, to_dict(now), ()):
         if path[0] not in ("support", "catalog", "request"):
@@ -454,8 +462,18 @@ _DECODER = JSONDecoder(
 _ENCODER = JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
+Reader = Callable[[Any], Any]
 Maker = Callable[[Any, Catalog], Any]
-Kinds = Mapping[str, tuple[Callable[[Any], Any], Maker]]
+Kinds = Mapping[str, tuple[Reader, Maker]]
+
+
+def _read(document: str | bytes, kinds: Kinds, catalog: Catalog) -> Any:
+    try:
+        content = _parsed(document)
+        read, make = _kind_of(content, kinds)
+        return make(read(content), catalog)
+    except Fault as fault:
+        raise _record_error(fault) from None
 
 
 def _parsed(document: str | bytes) -> Any:
@@ -472,13 +490,12 @@ def _parsed(document: str | bytes) -> Any:
     raise Fault(problem)
 
 
-def _parts_of(content: Any, kinds: Kinds) -> tuple[Parts, Maker]:
+def _kind_of(content: Any, kinds: Kinds) -> tuple[Reader, Maker]:
     if "schema" not in _OBJECT.read(content):
         raise Fault("it is missing", "schema")
     schema = content["schema"]
     if isinstance(schema, str) and schema in kinds:
-        read, make = kinds[schema]
-        return read(content), make
+        return kinds[schema]
     with within("schema"):
         if isinstance(schema, str) and re.fullmatch("gmemflags/.*/1", schema):
             problem = "is of version 1, which was never published and is not read"
@@ -486,14 +503,10 @@ def _parts_of(content: Any, kinds: Kinds) -> tuple[Parts, Maker]:
         raise wrong(schema, f"one of {', '.join(kinds)}")
 
 
-@contextmanager
-def _record_errors() -> Generator[None, None, None]:
-    try:
-        yield
-    except Fault as fault:
-        problem = fault.problem
-        visible = problem if problem.isascii() and problem.isprintable() else ascii(problem)
-        raise RecordError(_path(reversed(fault.path)), visible) from None
+def _record_error(fault: Fault) -> RecordError:
+    problem = fault.problem
+    visible = problem if problem.isascii() and problem.isprintable() else ascii(problem)
+    return RecordError(_path(reversed(fault.path)), visible)
 
 
 def _path(steps: Iterable[str | int]) -> str:
@@ -655,15 +668,12 @@ _GENERIC: dict[Any, Callable[..., Form]] = {
     list: _list,
     dict: _dict,
 }
-_TIME, _LONG, _EXTRA = map(_form, (Time, Long, dict[str, object]))
+_EXTRA = _form(dict[str, object])
 _FORMS = {value: _record(document) for document, value, _ in KINDS}
+_POOL = ("host", "unavailable", "baseline")
 _BY_SCHEMA = {
     f"gmemflags/{document.__name__.removesuffix('Document').lower()}/2": (_FORMS[value].read, make)
     for document, value, make in KINDS
 }
 _DECISION = {schema: both for schema, both in _BY_SCHEMA.items() if "decision" in schema}
-_POOL = {
-    schema: both
-    for schema, both in _BY_SCHEMA.items()
-    if schema.split("/")[1] in ("host", "unavailable", "baseline")
-}
+_HOSTS = {f"gmemflags/{kind}/2": _BY_SCHEMA[f"gmemflags/{kind}/2"] for kind in _POOL}

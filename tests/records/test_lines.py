@@ -19,6 +19,7 @@ from gmemflags import (
     Support,
     baseline,
 )
+from gmemflags._documents import Fault, renamed, varied
 from gmemflags.records import dumps, load_lines
 from tests.records.sampled import SAMPLES, host
 
@@ -216,54 +217,60 @@ def test_a_host_like_one_before_has_its_own_name_and_time() -> None:
         assert str(caught.value) == str(alone.value).replace("line 1", "line 2")
 
 
-def variant(flags: int, name: str | None, time: int | None, extra: dict[str, object]) -> Support:
-    """A host that differs from the others in nothing else."""
-    facts = HostFacts("6.18.0", "x86_64", 0, name=name, time=time, extra=extra)
-    return evolve(host(flags | 3, "@"), host=facts)
+NAMES = {1: "MMAP", 2: "INIT_SHARED"}
+TIME = "2026-02-01T00:00:00Z"
 
 
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
-@pytest.mark.parametrize("encoded", [True, False])
-def test_a_host_like_one_before_is_copied(separators: tuple[str, str], encoded: bool) -> None:
-    """It shares what is the same, and has its own name, time, flags and extra."""
-    hosts = [
-        variant(0, "a", 5, {"a": 1}),
-        evolve(variant(0, "other", None, {}), origin="there"),
-        variant(0, None, None, {}),
-        variant(0x50, "b", 1_769_904_000, {"b": [{}, "}"]}),
-        variant(0xFFFF_F000 - 1, "c", None, {}),
-        evolve(variant(4, "", 6, {}), origin="there"),
-    ]
-    lines = [json.dumps(json.loads(dumps(each)), separators=separators) for each in hosts]
-    read = load_lines([line.encode() + b"\n" for line in lines] if encoded else lines)
-    found = [each for each in read if isinstance(each, Support)]
-    assert found == hosts
-    for one, given in zip(found, hosts, strict=True):
-        assert (one.host.time, one.host.extra) == (given.host.time, given.host.extra)
-        assert one.origin is found[given.origin == "there"].origin
+def test_a_copied_host() -> None:
+    """All is that of the first one, but name, time, and what is changed besides."""
+    facts = HostFacts("6.18.0", "x86_64", 0, name="a", time=5, extra={"a": 1})
+    first = evolve(host(3), host=facts)
+    copied = renamed(first, "b", TIME, extra={"b": 2}, origin="there")
+    assert copied == evolve(
+        first, host=evolve(facts, name="b", time=1_769_904_000, extra={"b": 2}), origin="there"
+    )
+    for one, name, time, extra in (
+        (copied.host, "b", 1_769_904_000, {"b": 2}),
+        (renamed(first, None, None).host, None, None, {"a": 1}),
+    ):
+        assert (one.name, one.time, one.extra) == (name, time, extra)
 
 
-def test_a_host_without_flags_is_copied_with_flags_of_its_own() -> None:
-    """An empty list is not a list of an empty text."""
-    lines = [
-        GOOD,
-        dumps(host(0, "@")).replace('"names":{}', '"names":{"0x1":"MMAP","0x2":"INIT_SHARED"}'),
-    ]
-    first, second = load_lines(lines)
-    assert isinstance(first, Support)
-    assert isinstance(second, Support)
-    assert (second.mask, second.origin is first.origin) == (0, True)
+@pytest.mark.parametrize(
+    ("raw", "flags", "mask"),
+    [
+        ("3", 'MMAP","INIT_SHARED', "0x3"),
+        ("3", 'MMAP", "INIT_SHARED', "0x3"),
+        ("65", 'MMAP","0x40', "0x41"),
+        ("1", "MMAP", "0x1"),
+        ("0", None, "0x0"),
+    ],
+)
+def test_a_copied_host_with_other_flags(raw: str, flags: str | None, mask: str) -> None:
+    """It is the host that its line says."""
+    copied = varied(host(7), NAMES, "b", TIME, {"b": 2}, raw, flags, mask)
+    assert copied == renamed(host(int(raw)), "b", TIME)
+    assert copied.mask == int(mask, 16)
+    assert (copied.host.name, copied.host.time) == ("b", 1_769_904_000)
+    assert copied.host.extra == {"b": 2}
 
 
-def test_hosts_of_long_lines_are_not_copied() -> None:
-    """A pool of long lines is read in constant memory, too."""
-    for length in (4096, 4097):
-        line = named("@" * (length - len(GOOD) + 1))
-        first, second = load_lines([line, line])
-        assert (len(line), first) == (length, second)
-        assert isinstance(first, Support)
-        assert isinstance(second, Support)
-        assert (first.origin is second.origin) == (length == 4096)
+@pytest.mark.parametrize(
+    ("raw", "flags", "mask"),
+    [
+        ("1", 'MMAP","INIT_SHARED', "0x1"),
+        ("3", 'MMAP","INIT_SHARED', "0x1"),
+        ("3", 'MMAP","0x2', "0x3"),
+        ("3", 'MMAP",  "INIT_SHARED', "0x3"),
+        ("0", "", "0x0"),
+        ("3", None, "0x3"),
+    ],
+)
+def test_a_line_that_does_not_agree_with_itself(raw: str, flags: str | None, mask: str) -> None:
+    """Flags and mask are those of the answer."""
+    with pytest.raises(Fault) as caught:
+        varied(host(7), NAMES, None, None, {}, raw, flags, mask)
+    assert caught.value.problem == "flags and mask do not agree with the answer"
 
 
 def test_a_flag_is_called_as_its_own_document_calls_it() -> None:
