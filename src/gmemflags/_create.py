@@ -17,10 +17,10 @@ from gmemflags._exceptions import (
     GmemFlagsError,
     InconsistentAnswerError,
     KvmUnavailableError,
+    errno_and_text,
     quote,
     safe_repr,
     sentence,
-    told,
 )
 from gmemflags._format import describe_mask
 from gmemflags._host import Backend, Support, query
@@ -117,7 +117,7 @@ def create(vm: Backend, size: int, flags: Resolution | int, call: Callable[[int]
     try:
         return call(mask)
     except OSError as error:
-        number, text = told(error)
+        number, text = errno_and_text(error)
     meaning, support = MEANINGS.get(number, _OTHER), None
     if number and text != os.strerror(number):
         meaning = ""  # the text says it all: the kernel returned what is not a new descriptor

@@ -503,8 +503,8 @@ def varied(  # noqa: PLR0917  # the parts in the order in which a document has t
     answers = frozen_mapping({**host.answers, FLAGS: _long.read(raw)})
     found = renamed(host, name, time, extra=extra, answers=answers)
     listed = [names.get(bit) or hex(bit) for bit in bits(found.mask)]
-    told = ('","'.join(listed), '", "'.join(listed)) if listed else (None,)
-    if flags not in told or mask != hex(found.mask):
+    expected = ('","'.join(listed), '", "'.join(listed)) if listed else (None,)
+    if flags not in expected or mask != hex(found.mask):
         raise Fault("flags and mask do not agree with the answer")
     return found
 

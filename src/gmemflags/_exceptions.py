@@ -85,7 +85,7 @@ class FlagSyntaxError(GmemFlagsError, ValueError):
 
 
 class CatalogError(GmemFlagsError, ValueError):
-    """A catalog, told by its name, contradicts itself or cannot read the answers given to it."""
+    """A catalog, which it names, contradicts itself or cannot read the answers given to it."""
 
     def __init__(self, catalog: str, problem: str) -> None:
         super().__init__(catalog, problem)
@@ -202,7 +202,7 @@ ERRNO_MEANINGS = {
 """What an errno of a KVM ioctl means, unless a call says more."""
 
 
-def told(error: OSError) -> tuple[int, str]:
+def errno_and_text(error: OSError) -> tuple[int, str]:
     """Errno and text of an error; 0 if it has no number."""
     return error.errno or 0, error.strerror or ""
 

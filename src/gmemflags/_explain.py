@@ -206,7 +206,7 @@ def _rules_message(
 ) -> str:
     # A conflict in one line: the rules with their why, every bit's present state, the verdict.
     support = negotiation.support
-    told = "; ".join(
+    stated = "; ".join(
         f"{_rule_with_stage(rule, support)}: {quote(rule.why.rstrip('.'))}" for rule in rules
     )
     mentioned = core | union(operand for rule in rules for operand in rule.operands)
@@ -214,7 +214,7 @@ def _rules_message(
         f"{describe(bit, support.catalog)} is {_state(negotiation, bit)}" for bit in bits(mentioned)
     )
     return "; ".join(
-        filter(None, (told, _VERDICTS[reason], states, _open_condition(support, rules)))
+        filter(None, (stated, _VERDICTS[reason], states, _open_condition(support, rules)))
     )
 
 

@@ -57,7 +57,7 @@ class Relation:
         self.works, self.fails, self.aside, self.universe = works, fails, aside, universe
         self.live = union(works)
         self.always = self.live & _common(works)
-        self.told = self.live & ~union(aside)  # the bits that no mask aside has
+        self.decided = self.live & ~union(aside)  # the bits that no mask aside has
         # For each bit that some working masks have and others lack: what all that have it share,
         # what it requires, itself included, and what it excludes; these two by earlier stages, too.
         self.shared: dict[int, int] = {}
@@ -101,9 +101,9 @@ class Relation:
         forced = self.always & ~_common(self.fails)
         needed = forced & ~_common(self.aside)
         yield Never(dead & ~union(self.aside), why="", source="")
-        yield Excludes(self.told, dead & union(self.aside), why="", source="")
+        yield Excludes(self.decided, dead & union(self.aside), why="", source="")
         yield Always(forced & ~needed, why="", source="")
-        yield Requires(self.told & ~needed or self.told, all_of=needed, why="", source="")
+        yield Requires(self.decided & ~needed or self.decided, all_of=needed, why="", source="")
 
     def _requires(self) -> Iterator[Rule]:
         # The first flag of a class stands for all. What earlier stages say is said.
@@ -168,4 +168,4 @@ class Relation:
         every = Always(any_of=any_of, why="", source="")
         if not members and not broken_by(every, self.aside):
             return every
-        return Requires(members or self.told, any_of=any_of, why="", source="")
+        return Requires(members or self.decided, any_of=any_of, why="", source="")

@@ -373,7 +373,7 @@ def meaning(rule: Rule) -> tuple[object, ...]:
         fixed = len(operands) - len(rule.any_of)
         operands[fixed:] = sorted(set(rule.any_of))
     kind, hosts = type(rule).__name__, rule.hosts
-    # A VM type that is excepted is told from the others by its sign.
+    # A VM type that is excepted is recognised by its sign.
     types = (*sorted(hosts.vm_types), *sorted(~number for number in hosts.except_vm_types))
     return int(rule.stage), kind, tuple(operands), hosts.kinds, types
 

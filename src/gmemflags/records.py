@@ -254,10 +254,10 @@ def load_lines(
                 if isinstance(value, KvmUnavailableError):
                     raise value
             except GmemFlagsError as error:
-                told = _located(error, f"{place} {number}", line)
+                located = _located(error, f"{place} {number}", line)
                 if bad is None:
-                    raise told from None
-                bad(told)
+                    raise located from None
+                bad(located)
             else:
                 yield value
     except UnicodeDecodeError:  # a file that was opened as text; where it goes on is not known
@@ -298,7 +298,7 @@ def _reader_of_lines(catalog: Catalog) -> Callable[[str | bytes], Any]:
             return _read(line, _HOSTS, catalog)
         name, time, rest = own.groups()
         found = None
-        with suppress(Fault):  # what is wrong first is told below
+        with suppress(Fault):  # the first fault is raised below
             if (like := hosts.get(rest)) is not None:
                 return renamed(like, name, time)
             found = _REST.fullmatch(rest)
@@ -385,9 +385,9 @@ def replay(document: str | bytes) -> Replay:
     except Fault as fault:
         raise _record_error(fault) from None
     found: dict[bool, list[str]] = {False: [], True: []}
-    for path, told in _differences(recorded, to_dict(now), ()):
+    for path, difference in _differences(recorded, to_dict(now), ()):
         if path[0] not in ("support", "catalog", "request"):
-            found[not _SENTENCES.isdisjoint(path)].append(f"{_path(path)}: {told}")
+            found[not _SENTENCES.isdisjoint(path)].append(f"{_path(path)}: {difference}")
     return Replay(now=now, differences=tuple(found[False]), reworded=tuple(found[True]))
 
 

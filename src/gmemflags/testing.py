@@ -32,8 +32,8 @@ from gmemflags._exceptions import (
     InvalidMaskError,
     KvmUnavailableError,
     Unavailable,
+    errno_and_text,
     safe_repr,
-    told,
 )
 from gmemflags._host import Backend, HostFacts, query
 from gmemflags._mainline import MAINLINE
@@ -138,7 +138,7 @@ class FakeBackend(Backend):
         self.asked.append(number)
         answer = self._gone or self.answers.get(number, 0)
         if isinstance(answer, OSError):
-            raise CapabilityQueryError(*told(answer), number, self._origin) from answer
+            raise CapabilityQueryError(*errno_and_text(answer), number, self._origin) from answer
         return answer
 
     @classmethod
@@ -168,7 +168,7 @@ class FakeBackend(Backend):
     def wide(cls, flags: int, **options: Unpack[FakeOptions]) -> Self:
         """A host of a KVM that returns all 64 bits at once.
 
-        It cannot be told from a host with a word while none of bits 63:32 is set.
+        It looks the same as a host with a word while none of bits 63:32 is set.
 
         Raises:
             InvalidMaskError: ``flags`` is not a mask.

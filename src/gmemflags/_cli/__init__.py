@@ -177,7 +177,7 @@ class Parser(ArgumentParser):
         self.color = False  # Python 3.14 would put escape sequences into the help
         for names, how in arguments.items():
             self.add_argument(*names.split(), **how)
-        # Argparse is not told which version: to look it up takes long.
+        # Argparse does not get the version: to look it up takes long.
         self.add_argument("-V", "--version", action="version", version="", help="print the version")
 
     def error(self, message: str) -> NoReturn:

@@ -357,13 +357,13 @@ def _status(answer: Resolution) -> Status:
 def _check_pool(source: Source, wanted: Request) -> Status:
     args, out = source.args, source.out
     known: dict[Key, Verdict] = {}
-    told: dict[str, dict[int | None, Verdict]] = {}
+    verdicts: dict[str, dict[int | None, Verdict]] = {}
     again = 0
     for entry in source:
         if isinstance(entry, Unasked):  # another record of the host may have an answer
             code = str(getattr(entry.error, "reason", "failed"))
             verdict = Verdict(Status.NO_ANSWER, code=code, sentence=str(entry.error))
-            types = told.setdefault(entry.name, {})
+            types = verdicts.setdefault(entry.name, {})
             if not types or entry.vm_type is not None:
                 types[entry.vm_type] = verdict
             if args.json:
@@ -372,16 +372,16 @@ def _check_pool(source: Source, wanted: Request) -> Status:
         key = entry.key
         if args.json or key not in known:
             known[key] = _verdict(entry, wanted, source)
-        types, verdict = told.setdefault(entry.name, {}), known[key]
+        types, verdict = verdicts.setdefault(entry.name, {}), known[key]
         again += entry.vm_type in types
         before = types.get(entry.vm_type, verdict)
         if _SEVERITY.index(verdict.status) >= _SEVERITY.index(before.status):
             types[entry.vm_type] = verdict
     if args.list and not args.json:
-        out.emit(*_render.tally_lines(told))
+        out.emit(*_render.tally_lines(verdicts))
     elif not args.json:
-        out.say(*_render.tally_text(told, args.profile, again, verbose=args.verbose))
-    found = {verdict.status for types in told.values() for verdict in types.values()}
+        out.say(*_render.tally_text(verdicts, args.profile, again, verbose=args.verbose))
+    found = {verdict.status for types in verdicts.values() for verdict in types.values()}
     return max(found, key=_SEVERITY.index)
 
 
@@ -517,7 +517,7 @@ def _schema(args: Namespace, out: Output) -> Status:
     return Status.YES
 
 
-# What argparse is told; an option has the same meaning in every command that takes it.
+# What argparse gets; an option has the same meaning in every command that takes it.
 
 Argument = dict[str, Any]
 

@@ -16,8 +16,8 @@ from gmemflags._exceptions import (
     REMEDIES,
     KvmUnavailableError,
     Unavailable,
+    errno_and_text,
     quote,
-    told,
 )
 from gmemflags._rules import architecture
 
@@ -66,7 +66,7 @@ def cannot_open(
     error: OSError, path: str, machine: str | None, *, root: bool, container: bool
 ) -> KvmUnavailableError:
     """The error for a device that could not be opened; no group helps ``root``."""
-    number, text = told(error)
+    number, text = errno_and_text(error)
     reason = _OPEN_REASONS.get(number, Unavailable.FAILED)
     remedy = _SCARCE.get(number, "")
     given = f"give the device to this container (--device {quote(path)})"
@@ -88,7 +88,7 @@ def cannot_open(
 
 def not_the_device(error: OSError, origin: str, fd: int) -> KvmUnavailableError:
     """The error for a descriptor that did not tell KVM's API version."""
-    number, text = told(error)
+    number, text = errno_and_text(error)
     reason, remedy = Unavailable.NOT_KVM, ""
     if not number:
         reason, remedy = Unavailable.FAILED, "try again"
@@ -108,7 +108,7 @@ def cannot_create(
 
     Address bits that the caller did not ask for are None.
     """
-    number, text = told(error)
+    number, text = errno_and_text(error)
     reason = _CREATE_REASONS.get(number, Unavailable.FAILED)
     remedy = _CREATE_REMEDIES.get(number, "")
     if number and text != os.strerror(number):  # our own finding about the result

@@ -25,9 +25,9 @@ from gmemflags._exceptions import (
     InvalidMaskError,
     KvmUnavailableError,
     Unavailable,
+    errno_and_text,
     quote,
     safe_repr,
-    told,
 )
 from gmemflags._host import Backend, HostFacts
 from gmemflags._masks import read_long
@@ -111,7 +111,7 @@ class Descriptor(Backend):
         try:
             return self._ioctl(self._fd, _CHECK_EXTENSION, number)
         except OSError as error:
-            raise CapabilityQueryError(*told(error), number, self._origin) from None
+            raise CapabilityQueryError(*errno_and_text(error), number, self._origin) from None
 
     def close(self) -> None:
         """Close the descriptor if it was opened here; may be called again."""
@@ -310,13 +310,13 @@ class Vm(Descriptor, VmBackend):
         if isinstance(version, int):
             raise _other_version(version, origin)
         if version.errno in UNTOLD:
-            raise CapabilityQueryError(*told(version), uapi.KVM_CAP_GUEST_MEMFD, origin)
+            raise CapabilityQueryError(*errno_and_text(version), uapi.KVM_CAP_GUEST_MEMFD, origin)
         try:
             vm.check_extension(uapi.KVM_CAP_GUEST_MEMFD)
         except CapabilityQueryError as error:
             if error.errno in UNTOLD:
                 raise
-            raise KvmUnavailableError(*told(error), origin, Unavailable.NOT_KVM) from None
+            raise KvmUnavailableError(*errno_and_text(error), origin, Unavailable.NOT_KVM) from None
         return vm
 
     def recheck(self) -> None:
