@@ -20,6 +20,7 @@ from gmemflags import (
     FlagWord,
     GuestMemfdFlag,
     Hosts,
+    InvalidMaskError,
     Need,
     Never,
     Prerequisites,
@@ -130,6 +131,18 @@ def test_a_capability_by_both_of_its_names() -> None:
     with pytest.raises(CatalogError) as caught:
         Catalog("t", Flag, {"X": 1, "KVM_CAP_X": 2})
     assert str(caught.value) == "catalog t: capability X is numbered twice"
+
+
+@pytest.mark.parametrize(
+    ("bits", "named"),
+    [(Flag.FOO, "Flag.FOO"), (Flag(1 << 6), "Flag.0x40")],
+)
+def test_a_flag_is_no_answer_of_a_need(bits: Flag, named: str) -> None:
+    """Its bit would be looked for in the answer to another capability."""
+    with pytest.raises(InvalidMaskError) as caught:
+        Need("VM_TYPES", bits)
+    needed = "an answer of another capability: flags are asked for by required=, not by a need"
+    assert (caught.value.value, caught.value.needed) == (named, needed)
 
 
 def test_profiles_may_come_as_a_mapping() -> None:
