@@ -336,3 +336,10 @@ def test_one_pool_under_one_catalog() -> None:
     lines = [dumps(host(flags, "b", OWN)) for flags in range(4)]
     hosts = [each for each in load_lines(lines, OWN) if isinstance(each, Support)]
     assert [each.catalog is OWN for each in hosts] == [True] * 4
+
+
+def test_one_name_may_be_that_of_several_bits() -> None:
+    """A caller's class may call them so; the document keeps both."""
+    answer = resolve(host(3), Request(required=1, flag_names=[(4, "HUGE"), (8, "HUGE")]))
+    assert to_dict(answer)["request"]["flag_names"] == {"HUGE": "0xc"}
+    assert loads(dumps(answer)) == answer
