@@ -526,7 +526,10 @@ def make_host(parts: Parts, catalog: Catalog) -> Support:
         raise
     except (GmemFlagsError, ValueError) as error:
         raise Fault(str(error)) from None
-    _agree(parts, _flags(_said_mask(said, parts["mask"]), names))
+    mask = parts["mask"]
+    if mask != support.mask:  # pragma: no mutate  # else it is among the masks that were said
+        mask = _said_mask(said, mask)
+    _agree(parts, _flags(mask, names))
     return support
 
 

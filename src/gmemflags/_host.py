@@ -33,7 +33,7 @@ from gmemflags._exceptions import (
     safe_repr,
 )
 from gmemflags._mainline import MAINLINE
-from gmemflags._masks import FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
+from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, one_bit, read_long
 from gmemflags._values import (
     NOTHING,
     Reduced,
@@ -225,10 +225,10 @@ def _check_others(support: Support) -> None:
         known = catalog.flags.bit_names.get(bit)
         if known is not None and known != name:
             raise CatalogError(catalog.name, _other_name(bit, known, name, support.origin))
-    seen = {*support.answers, *support.errors}
+    seen: set[str] = set()
     for answer in support.unused:
         name, number = answer.capability, answer.number
-        if name in seen:
+        if name in support.answers or name in support.errors or name in seen:
             raise ValueError(f"{quote(name)} is answered twice")
         seen.add(name)
         if name in _ENUMERATING and catalog.capabilities.get(name) is not None:
@@ -260,6 +260,8 @@ def _merge_answers(support: Support) -> Merged:
     for name, raw in answers.items():
         if numbers.get(name) is None:
             raise _unnumbered(support, name)
+        if type(raw) is int and 0 <= raw <= WORD >> 1:  # pragma: no mutate  # as nearly all are
+            continue
         try:
             read_long(raw)
         except InvalidMaskError as error:
