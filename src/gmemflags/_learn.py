@@ -202,8 +202,7 @@ class ProbeReport(ShowsFields):
     def rules(self) -> tuple[Rule, ...]:
         """All Requires, Excludes, Always and Never that hold at some stage, reduced.
 
-        Nothing is said of bits that are not listed. Where a mask came through one stage and was not
-        tried at the next, as when the probe was stopped there, a rule of that stage may be missing.
+        Nothing is said of bits that are not listed.
         """
         return self._learned[0]
 

@@ -7,7 +7,7 @@ are known, and not said again.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
@@ -44,8 +44,19 @@ def _of_any(table: Mapping[int, int], mask: int) -> int:
     return union(table.get(bit, 0) for bit in bits(mask))
 
 
+# A literal is a flag, or the lack of one: its bit, or the bit 64 above it.
+def _opposite(literals: int) -> int:
+    return literals >> 64 | (literals & MASK) << 64
+
+
+def _lowest_first(implication: tuple[int, int]) -> tuple[int, int]:
+    flag, then = implication
+    flags = flag | then & MASK | then >> 64
+    return flags & -flags, flags
+
+
 class Relation:
-    """Which flags go with which in all that works, as far as some failure bears it out.
+    """Which flags go with which in all that works, where some failure shows it.
 
     Masks in ``aside`` neither work nor fail. That nothing works with a bit is said of those in
     ``universe`` alone. ``before`` is the relation of the stage before.
@@ -58,33 +69,49 @@ class Relation:
         self.live = union(works)
         self.always = self.live & _common(works)
         self.decided = self.live & ~union(aside)  # the bits that no mask aside has
-        # For each bit that some working masks have and others lack: what all that have it share,
-        # what it requires, itself included, and what it excludes; these two by earlier stages, too.
-        self.shared: dict[int, int] = {}
-        self.requires: dict[int, int] = {}
-        self.excludes: dict[int, int] = {}
-        self.required_before = before.requires if before else {}
-        self.excluded_before = before.excludes if before else {}
         free = self.live & ~self.always
+        # What each literal implies, by earlier stages, too.
+        self.implied: defaultdict[int, int] = defaultdict(int, before.implied if before else {})
+        new: list[tuple[int, int]] = []
         for bit in bits(free):
             yes = [mask for mask in works if mask & bit]
             no = [mask for mask in fails if mask & bit]
-            self.shared[bit] = _common(yes)
-            required = _common(yes) & ~_common(no) | self.required_before.get(bit, 0)
-            self.requires[bit] = bit | required & free
-            excluded = free & ~union(yes) & union(no)
-            self.excludes[bit] = excluded | self.excluded_before.get(bit, 0)
-        # What a required flag requires is required as well, also where no failure shows it.
-        for middle in self.requires:
-            for bit, required in self.requires.items():
-                if required & middle:
-                    self.requires[bit] |= self.requires[middle]
-        # Flags that require each other are a class.
+            required = free & _common(yes) & ~_common(no)
+            excluded = free & ~union(yes) & union(no) & -bit
+            literals = [*bits(required), *map(_opposite, bits(excluded))]
+            new += [(bit, then) for then in literals if not self.implied[bit] & then]
+        for flag, then in new:
+            self._toggle(flag, then)
+        # Those that do not follow from the others; of equivalent ones, those of the first flags.
+        self.requires: defaultdict[int, int] = defaultdict(int)
+        self.excludes: defaultdict[int, int] = defaultdict(int)
+        for flag, then in sorted(new, key=_lowest_first, reverse=True):
+            self._toggle(flag, then)
+            if not self._closed(flag) & then:
+                self._toggle(flag, then)
+                self.requires[flag] |= then & MASK
+                self.excludes[flag] |= then >> 64
+        # All that a flag requires, itself included, and the flags that require each other.
+        self.closed = {bit: self._closed(bit) & free for bit in bits(free)}
         self.class_of = {
-            bit: union(other for other in bits(required) if self.requires[other] & bit)
-            for bit, required in self.requires.items()
+            bit: union(other for other in bits(required) if self.closed[other] & bit)
+            for bit, required in self.closed.items()
         }
         self.classes = tuple(dict.fromkeys(self.class_of.values()))
+
+    def _toggle(self, flag: int, then: int) -> None:
+        self.implied[flag] ^= then
+        self.implied[_opposite(then)] ^= _opposite(flag)
+
+    def _closed(self, literals: int) -> int:
+        # These and all that they imply.
+        todo = literals
+        while todo:
+            literal = todo & -todo
+            todo |= self.implied.get(literal, 0) & ~literals
+            literals |= todo
+            todo ^= literal
+        return literals
 
     def rules(self) -> tuple[list[Rule], Masks]:
         """The rules that hold, without a why, and the failing masks that they do not explain."""
@@ -106,38 +133,23 @@ class Relation:
         yield Requires(self.decided & ~needed or self.decided, all_of=needed, why="", source="")
 
     def _requires(self) -> Iterator[Rule]:
-        # The first flag of a class stands for all. What earlier stages say is said.
         for members in self.classes:
-            first = members & -members
-            rest = members ^ first
-            known = self.required_before
-            needy = union(bit for bit in bits(rest) if not known.get(bit, 0) & first)
-            beyond = self._direct(self._beyond(first)) & ~_of_any(known, members)
-            yield Requires(first, all_of=rest & ~known.get(first, 0), why="", source="")
-            yield Requires(needy, all_of=first, why="", source="")
+            sources: defaultdict[int, int] = defaultdict(int)  # by what they require of their class
+            for bit in bits(members):
+                sources[self.requires[bit] & members] |= bit
+            for needed, flags in sources.items():
+                yield Requires(flags, all_of=needed, why="", source="")
+            beyond = _of_any(self.requires, members) & ~members
             yield Requires(members, all_of=beyond, why="", source="")
-
-    def _beyond(self, mask: int) -> int:
-        # What the flags of a mask require outside their classes.
-        return union(self.requires[bit] & ~self.class_of[bit] for bit in bits(mask))
 
     def _direct(self, mask: int) -> int:
         # A mask without the flags that others of its flags require anyway.
-        return mask & ~self._beyond(mask)
+        return mask & ~union(self.closed[bit] & ~self.class_of[bit] for bit in bits(mask))
 
     def _excludes(self) -> Iterator[Rule]:
-        for index, one in enumerate(self.classes):
-            excluded = _of_any(self.excludes, one)
-            beyond = _of_any(self.excludes, self._beyond(one))
-            known = beyond | _of_any(self.excluded_before, one)
-            partners = [
-                other
-                for other in self.classes[index + 1 :]
-                if excluded & other
-                and not known & other
-                and not (beyond | excluded) & self._beyond(other)
-            ]
-            yield Excludes(one, union(partners), why="", source="")
+        for members in self.classes:
+            excluded = _of_any(self.class_of, _of_any(self.excludes, members))
+            yield Excludes(members, excluded, why="", source="")
 
     def _alternatives(self, rest: Masks) -> list[Rule]:
         # "A requires B or C", and "every mask needs B or C", where that tells more than it takes.
@@ -157,9 +169,10 @@ class Relation:
         # What the working masks with a class, or all, have besides: those that contain no other
         # such mask, which comes before. One alternative too many is enough to know.
         first = members & -members
-        shared = self.shared.get(first, self.always)
+        having = [mask for mask in self.works if mask & first == first]
+        shared = _common(having)
         kept: list[int] = []
-        for mask in sorted({mask & ~shared for mask in self.works if mask & first == first}):
+        for mask in sorted({mask & ~shared for mask in having}):
             if len(kept) <= _MOST_ALTERNATIVES and all(other & ~mask for other in kept):
                 kept.append(mask)
         # Of each class that is needed, the first flag.
