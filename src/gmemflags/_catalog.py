@@ -28,7 +28,7 @@ from gmemflags._exceptions import CatalogError, InvalidMaskError, quote, safe_re
 from gmemflags._masks import FlagWord, flag_class, names_of, one_bit, u64, union
 from gmemflags._rules import Rule, Stage, canonical, meaning
 from gmemflags._values import (
-    ShowsFields,
+    Value,
     as_masks,
     checked_tuple,
     frozen_mapping,
@@ -117,8 +117,8 @@ def _at_least(value: int | None) -> int | None:
     return None if value is None else u64(value)
 
 
-@frozen(repr=False)
-class Need(ShowsFields):
+@frozen(repr=False, eq=False)
+class Need(Value):
     """Another capability that the use needs, and what its answer must have.
 
     All of ``bits``, ``any_of`` and ``at_least`` must be met; with none of them, any answer but 0
@@ -200,8 +200,8 @@ def _flag_names_repr(names: Iterable[tuple[int, str]]) -> str:
     return repr({hex(bit): name for bit, name in sorted(names)})
 
 
-@frozen(kw_only=True, init=False, repr=False)
-class Request(ShowsFields):
+@frozen(kw_only=True, init=False, repr=False, eq=False)
+class Request(Value):
     """What is asked of one mask of flags.
 
     Args:
@@ -267,8 +267,8 @@ class Request(ShowsFields):
         )
 
 
-@frozen(repr=False)
-class Profile(ShowsFields):
+@frozen(repr=False, eq=False)
+class Profile(Value):
     """A request with a name, for one use of guest_memfd.
 
     Args:
@@ -309,8 +309,8 @@ def _digest(catalog: Catalog) -> str:
     return sha256(ascii(content).encode()).hexdigest()
 
 
-@frozen(init=False, getstate_setstate=False, repr=False)
-class Catalog(ShowsFields):
+@frozen(init=False, getstate_setstate=False, repr=False, eq=False)
+class Catalog(Value):
     """What one kernel tree defines.
 
     Two catalogs are equal if their contents are; the flag class itself does not count. What can be

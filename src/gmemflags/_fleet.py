@@ -37,7 +37,7 @@ from gmemflags._solver import Budget, OutOfSteps
 from gmemflags._values import (
     NOTHING,
     Reduced,
-    ShowsFields,
+    Value,
     checked_mapping,
     frozen_mapping,
     mapping_repr,
@@ -54,8 +54,8 @@ def _first(origins: Iterable[str]) -> tuple[str, ...]:
     return tuple(origins)
 
 
-@frozen(repr=False)
-class Lacking(ShowsFields):
+@frozen(repr=False, eq=False)
+class Lacking(Value):
     """The hosts of a pool that do not list one flag.
 
     Args:
@@ -82,8 +82,8 @@ def _find_obstacles(pool: Baseline) -> tuple[tuple[int, tuple[Rule, ...]], ...]:
     return tuple(found)
 
 
-@frozen(kw_only=True, getstate_setstate=False, repr=False)
-class Baseline(ShowsFields):
+@frozen(kw_only=True, getstate_setstate=False, repr=False, eq=False)
+class Baseline(Value):
     """What every host of a pool has.
 
     Args:
@@ -304,8 +304,8 @@ def _common_answer(name: str, one: int, other: int) -> int:
     return 1 if name == Capability.GUEST_MEMFD and one and other and not both else both
 
 
-@frozen(kw_only=True, repr=False)
-class Loss(ShowsFields):
+@frozen(kw_only=True, repr=False, eq=False)
+class Loss(Value):
     """Something that can be had on one host and not on the other.
 
     Args:
@@ -337,8 +337,8 @@ def _differences(comparison: Comparison) -> tuple[list[Loss], list[Loss], bool]:
     return lost, gained, True
 
 
-@frozen(kw_only=True, getstate_setstate=False, repr=False)
-class Comparison(ShowsFields):
+@frozen(kw_only=True, getstate_setstate=False, repr=False, eq=False)
+class Comparison(Value):
     """Whether what runs on ``a`` runs on ``b``; see :func:`compare`.
 
     Args:

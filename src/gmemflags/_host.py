@@ -37,7 +37,7 @@ from gmemflags._masks import WORD, FlagWord, Merged, bit_called, bits, merge, on
 from gmemflags._values import (
     NOTHING,
     Reduced,
-    ShowsFields,
+    Value,
     checked,
     checked_mapping,
     checked_tuple,
@@ -69,8 +69,8 @@ def _extra(value: Mapping[str, object]) -> Mapping[str, object]:
     return frozen_mapping(checked_mapping(value, "extra"))
 
 
-@frozen(getstate_setstate=False, repr=False)
-class HostFacts(ShowsFields):
+@frozen(getstate_setstate=False, repr=False, eq=False)
+class HostFacts(Value):
     """What is known of a host besides KVM's answers; None where it is not known.
 
     The facts are shown, and used for rules that speak of some machines or VM types only. A kernel
@@ -299,8 +299,8 @@ def _unnumbered(support: Support, name: str) -> CatalogError:
     return CatalogError(support.catalog.name, problem)
 
 
-@frozen(kw_only=True, getstate_setstate=False, repr=False)
-class Support(ShowsFields):
+@frozen(kw_only=True, getstate_setstate=False, repr=False, eq=False)
+class Support(Value):
     """The answers of one host, for one scope, read under one catalog.
 
     Args:

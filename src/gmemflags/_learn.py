@@ -25,7 +25,7 @@ from gmemflags._relation import Masks, Relation, allowed_by, broken_by, in_order
 from gmemflags._rules import Excludes, Refused, Requires, Rule, Stage, elsewhere, meaning
 from gmemflags._values import (
     Reduced,
-    ShowsFields,
+    Value,
     checked,
     frozen_mapping,
     is_a,
@@ -52,8 +52,8 @@ def _errno(value: int) -> int:
     raise ValueError(f"{safe_repr(value)} is not an errno: an int in [0, 2**32) is needed")
 
 
-@frozen(repr=False)
-class Observation(ShowsFields):
+@frozen(repr=False, eq=False)
+class Observation(Value):
     """What became of one mask at each stage: 0 if it worked, else the errno; None if not tried.
 
     Args:
@@ -90,8 +90,8 @@ class RuleState(StrEnum):
     """Neither was observed."""
 
 
-@frozen(repr=False)
-class CheckedRule(ShowsFields):
+@frozen(repr=False, eq=False)
+class CheckedRule(Value):
     """One rule of the catalog, and what this kernel says of it."""
 
     rule: Rule
@@ -116,8 +116,8 @@ def _observations(observations: Mapping[int, Observation]) -> Mapping[int, Obser
 
 # No slots: in their place attrs would write a __getattr__ without a module, and help() of Python
 # 3.13.0 fails on it.
-@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False)
-class ProbeReport(ShowsFields):
+@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False, eq=False)
+class ProbeReport(Value):
     """What one kernel did with each mask that was tried, and what follows from that.
 
     It holds for files of one size and for reserved words of zero.

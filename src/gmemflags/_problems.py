@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from gmemflags._catalog import Need, Request
 from gmemflags._rules import Rule
-from gmemflags._values import ShowsFields
+from gmemflags._values import Value
 
 
 class Role(StrEnum):
@@ -81,8 +81,8 @@ class Reason(StrEnum):
     """Nothing is wrong with this bit or group; the request as a whole was refused."""
 
 
-@frozen(kw_only=True, repr=False)
-class Problem(ShowsFields):
+@frozen(kw_only=True, repr=False, eq=False)
+class Problem(Value):
     """One reason for a refusal.
 
     Args:
@@ -103,8 +103,8 @@ class Problem(ShowsFields):
         return self.message
 
 
-@frozen(kw_only=True, repr=False)
-class Outcome(ShowsFields):
+@frozen(kw_only=True, repr=False, eq=False)
+class Outcome(Value):
     """What became of one bit or one group of a request.
 
     Args:
@@ -128,8 +128,8 @@ class Outcome(ShowsFields):
         return self.message
 
 
-@frozen(kw_only=True, repr=False)
-class Suggestion(ShowsFields):
+@frozen(kw_only=True, repr=False, eq=False)
+class Suggestion(Value):
     """A change of the request that was tried and works.
 
     Args:

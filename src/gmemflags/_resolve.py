@@ -49,7 +49,7 @@ from gmemflags._host import Support
 from gmemflags._masks import MASK, FlagWord, bit_called
 from gmemflags._problems import Outcome, Problem, Suggestion
 from gmemflags._suggest import suggestions
-from gmemflags._values import Reduced, ShowsFields, checked, reduce_to_fields
+from gmemflags._values import Reduced, Value, checked, reduce_to_fields
 
 
 class NegotiationError(GmemFlagsError):
@@ -87,8 +87,8 @@ def _decide(resolution: Resolution) -> Verdict:
 
 
 # cached_property needs a __dict__, so no slots.
-@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False)
-class Resolution(ShowsFields):
+@frozen(kw_only=True, slots=False, getstate_setstate=False, repr=False, eq=False)
+class Resolution(Value):
     """The answer of one host to one request.
 
     A yes means, as far as the catalog's rules know: this VM takes these flags, a memory slot can be

@@ -23,7 +23,7 @@ from gmemflags._masks import MASK, u64
 from gmemflags._solver import ALWAYS, Clause, absent, clause
 from gmemflags._values import (
     Reduced,
-    ShowsFields,
+    Value,
     as_mask,
     as_masks,
     checked_tuple,
@@ -109,8 +109,8 @@ def _kinds(hosts: Hosts) -> tuple[str, ...]:
     return tuple(sorted({_kind(machine) for machine in hosts.machines}))
 
 
-@frozen(kw_only=True, getstate_setstate=False, repr=False)
-class Hosts(ShowsFields):
+@frozen(kw_only=True, getstate_setstate=False, repr=False, eq=False)
+class Hosts(Value):
     """The hosts that a rule applies to.
 
     A machine name stands for the architecture of its kernel, in any case: ``i686`` and ``amd64``
@@ -207,8 +207,8 @@ def elsewhere(hosts: Hosts, machine: str | None, vm_type: int | None) -> list[Ho
     return found
 
 
-@frozen(repr=False)
-class Rule(ShowsFields, ABC):
+@frozen(repr=False, eq=False)
+class Rule(Value, ABC):
     """What all rules have in common.
 
     Raises:
@@ -246,7 +246,7 @@ class Rule(ShowsFields, ABC):
         """The rule for the solver, as far as it concerns masks inside ``may``."""
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)
 class Requires(Rule):
     """A mask with any bit of ``flag`` has all of ``all_of`` and one whole mask of ``any_of``.
 
@@ -278,7 +278,7 @@ class Requires(Rule):
         return [clause(flag, self.all_of, any_of=self.any_of)] if flag else []
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)
 class Excludes(Rule):
     """No mask has both a bit of ``a`` and a bit of ``b``.
 
@@ -305,7 +305,7 @@ class Excludes(Rule):
         return [clause(a, absent(b))] if a and b else []
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)
 class Always(Rule):
     """Every mask has all of ``all_of`` and one whole mask of ``any_of``."""
 
@@ -325,7 +325,7 @@ class Always(Rule):
         return [clause(ALWAYS, self.all_of, any_of=self.any_of)]
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)
 class Never(Rule):
     """No mask has any bit of ``mask``, whether the host lists it or not."""
 
@@ -344,7 +344,7 @@ class Never(Rule):
         return [clause(ALWAYS, absent(mask))] if mask else []
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)
 class Refused(Rule):
     """Exactly ``mask`` is refused; this says nothing about its supersets and subsets."""
 

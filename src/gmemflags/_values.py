@@ -20,10 +20,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class ShowsFields:
-    """A value whose ``repr`` shows its fields, as attrs' own does, which is made for each class.
+class Value:
+    """A value that is shown, compared and hashed by its fields, as attrs does it.
 
-    That takes a sixth of the time in which this library is imported.
+    attrs makes these methods for each class; that takes a quarter of the time in which this
+    library is imported.
     """
 
     __slots__ = ()
@@ -37,6 +38,24 @@ class ShowsFields:
         }
         parts = [f"{name}={show(getattr(self, name))}" for name, show in shown.items()]
         return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _compared(self) == _compared(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *_compared(self, hashed=True)))
+
+
+def _compared(value: Value, *, hashed: bool = False) -> list[object]:
+    # The fields by which values are equal; not all of them can be hashed.
+    kind: type[Any] = type(value)
+    return [
+        field.eq_key(getattr(value, field.name)) if field.eq_key else getattr(value, field.name)
+        for field in fields(kind)
+        if field.eq and not (hashed and field.hash is False)
+    ]
 
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
