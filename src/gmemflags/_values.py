@@ -23,7 +23,7 @@ V = TypeVar("V")
 class Value:
     """A value that is shown, compared and hashed by its fields, as attrs does it.
 
-    attrs makes these methods for each class; that takes a quarter of the time in which this
+    attrs makes these methods for each class, which would add a quarter to the time in which this
     library is imported.
     """
 
