@@ -7,19 +7,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from gmemflags.linux import Kvm, Vm
-from tests.scale import EXAMPLES
+from tests import scale
 from tests.standin.kernel import KVM_GET_API_VERSION, require, require_standin
 
 # No law depends on how fast a machine is.
 TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 # `make test` tries a few examples, the same ones everywhere; `make prove` many, and always others.
 settings.register_profile("default", TIMELESS, derandomize=True, max_examples=20)
-settings.register_profile("prove", TIMELESS, max_examples=EXAMPLES)
+settings.register_profile("prove", TIMELESS, max_examples=scale.EXAMPLES)
 # `make mutate` asks whether a law is broken, not for the smallest case.
 settings.register_profile(
     "mutate",
@@ -29,6 +31,19 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("default")
+
+NUMBERS = {name: number for name, number in vars(scale).items() if name.isupper()}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that try as many cases as tests/scale.py says: no one can forget the mark."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            test = cast("FunctionType", item.obj)
+            named = {name: test.__globals__.get(name) for name in test.__code__.co_names}
+            if any(named.get(name) is number for name, number in NUMBERS.items()):
+                item.add_marker("prove")
 
 
 @functools.cache

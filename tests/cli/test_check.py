@@ -188,7 +188,6 @@ def test_a_pool() -> None:
     assert told == Run(0, "granted on 1 of 1 host\n", "")
 
 
-@pytest.mark.prove
 def test_thirty_thousand_hosts_are_a_screenful(tmp_path: Path) -> None:
     """Of five kinds, as many of each; no sentence comes twice. 3,000 in the default run."""
     kind = HOSTS // 5

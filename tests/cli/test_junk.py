@@ -1,7 +1,4 @@
-"""Whatever is typed: a documented exit status and two lines, never a traceback.
-
-GMEMFLAGS_ARGUMENTS is the number of random argument lists, 1,000 by default.
-"""
+"""Whatever is typed: a documented exit status and two lines, never a traceback."""
 
 import os
 import random
@@ -12,8 +9,8 @@ import pytest
 from gmemflags._cli._commands import CATALOGS, COMMANDS, OPTIONS
 from gmemflags.testing import hosts
 from tests.cli.runs import run
+from tests.scale import ARGUMENTS
 
-COUNT = int(os.environ.get("GMEMFLAGS_ARGUMENTS", "1000"))
 FILES = ("pool.jsonl", "two.jsonl", "linux-6.8-x86_64.jsonl", "gone.jsonl", ".", "junk.bin", "-")
 WORDS = (
     *hosts,
@@ -42,14 +39,13 @@ def _arguments(chance: random.Random) -> list[str]:
     return argv
 
 
-@pytest.mark.prove
 @pytest.mark.usefixtures("files")
 def test_nothing_that_is_typed_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """The status is 0 to 3; an error or warning is always two lines, and nothing is forged."""
     chance = random.Random(2026)  # noqa: S311  # no secret
     Path("junk.bin").write_bytes(chance.randbytes(10_000))
     monkeypatch.setattr("gmemflags._cli._commands.DEVICE", os.devnull)
-    for _ in range(COUNT):
+    for _ in range(ARGUMENTS):
         argv = _arguments(chance)
         answer = run(*argv)
         assert answer.status in range(4), argv

@@ -57,7 +57,6 @@ GOOD: list[Callable[[], object]] = [ask_dev_kvm, ask_a_vm]
 BAD: list[Callable[[], object]] = [fail_to_open, fail_to_take, fail_to_create, fail_to_ask]
 
 
-@pytest.mark.prove
 @pytest.mark.usefixtures("kvm")
 def test_many_rounds_leave_no_descriptor() -> None:
     """Every third round fails on its way, each time in another place."""

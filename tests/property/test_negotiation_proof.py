@@ -171,7 +171,6 @@ def readable(case: Case) -> bool:
     return all(word < 0xFFFFF001 for word in words)
 
 
-@pytest.mark.prove
 @pytest.mark.parametrize("part", range(PARTS))
 def test_resolve_is_the_best_of_all_masks(part: int) -> None:
     """Over many random cases of every kind, the search over all subsets agrees."""
