@@ -80,7 +80,7 @@ CLASS_IN_PART = reported(TREE, 0b111, {0: 0, 0b011: 0, 0b100: 0, 0b001: 22, 0b01
 SQUARE_IN_PART = reported(
     TREE, 0xF, {0: 0, 0b0100: 0, 0b1000: 0, 0b0101: 0, 0b1010: 0, 0b0011: 22, 0b1100: 22}
 )
-# F requires A, B and C, and each of them requires F at BIND: so A requires B, as no failure shows.
+# F requires A, B and C, which require F at BIND: so A requires B, though no failure shows it.
 BIND_IN_PART = reported(
     TREE,
     0b10_0111,
